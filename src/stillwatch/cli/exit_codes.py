@@ -1,0 +1,94 @@
+"""Exit codes: what a script may rely on.
+
+Takes an error. Gives the code with which `stillwatch` ends. Codes are stable; new ones are only added.
+"""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+
+from stillwatch.records.errors import StillwatchError
+
+
+class ExitCode(IntEnum):
+    """How a run ended."""
+
+    DONE = 0
+    """Done, whether or not something was flagged."""
+    UNEXPECTED = 1
+    """Failed in a way that nobody foresaw; `--debug` shows the traceback."""
+    USAGE = 2
+    """The command line or a setting cannot be used."""
+    INPUT = 3
+    """Input could not be read, or does not hold what was asked for."""
+    OUTPUT = 4
+    """Output could not be written."""
+    MISSING = 5
+    """An extra or Java is missing."""
+    LIMIT = 6
+    """The memory or disk given to the run did not suffice."""
+    FINDINGS = 10
+    """Done, campaigns were flagged, and `--fail-on-findings` was given."""
+    INTERRUPTED = 130
+    """Interrupted from the keyboard."""
+
+
+MEANINGS = {
+    ExitCode.DONE: "done, whether or not something was flagged",
+    ExitCode.UNEXPECTED: "unexpected failure; run again with --debug",
+    ExitCode.USAGE: "the command line or a setting cannot be used",
+    ExitCode.INPUT: "input could not be read, or does not hold what was asked for",
+    ExitCode.OUTPUT: "output could not be written",
+    ExitCode.MISSING: "an extra or Java is missing",
+    ExitCode.LIMIT: "the memory or disk given to the run did not suffice",
+    ExitCode.FINDINGS: "done, campaigns were flagged, and --fail-on-findings was given",
+    ExitCode.INTERRUPTED: "interrupted from the keyboard",
+}
+
+ERROR_CODES = {
+    "stillwatch.cli.errors.OptionError": ExitCode.USAGE,
+    "stillwatch.cli.errors.ResultFileError": ExitCode.INPUT,
+    "stillwatch.cli.errors.AccountNotFoundError": ExitCode.INPUT,
+    "stillwatch.cli.errors.OutputError": ExitCode.OUTPUT,
+    "stillwatch.engines.errors.EngineUnavailableError": ExitCode.MISSING,
+    "stillwatch.engines.errors.MemoryLimitError": ExitCode.LIMIT,
+    "stillwatch.evidence.errors.EvidenceError": ExitCode.INPUT,
+    "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
+    "stillwatch.intake.errors.SettingError": ExitCode.USAGE,
+    "stillwatch.simulation.errors.SettingsError": ExitCode.USAGE,
+    "stillwatch.simulation.errors.SimulationError": ExitCode.INPUT,
+}
+"""Error class to code, the nearest class in its own tree first. Names, so that no package is loaded for its errors only."""
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+NOT_WRITABLE = frozenset({errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST})
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Give the exit code of an error.
+
+    Args:
+        error: what ended the run.
+
+    Returns:
+        The code; `UNEXPECTED` for an error that nobody foresaw.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, StillwatchError):
+        for kind in type(error).__mro__:
+            code = ERROR_CODES.get(f"{kind.__module__}.{kind.__qualname__}")
+            if code is not None:
+                return code
+        return ExitCode.UNEXPECTED
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in NO_ROOM):
+        return ExitCode.LIMIT
+    if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
+        return ExitCode.OUTPUT
+    return ExitCode.INPUT if isinstance(error, (FileNotFoundError, PermissionError)) else ExitCode.UNEXPECTED
+
+
+def exit_codes_text() -> str:
+    """Give the codes as the help prints them: one line each."""
+    return "\n".join(f"{code.value:>5}  {meaning}" for code, meaning in MEANINGS.items())

@@ -1,0 +1,208 @@
+"""Assembling: from tested and selected candidates to `Campaign` records and one row per account.
+
+Takes the candidates with their claims, the selection, and the members' days. Gives campaigns (flagged), considered candidates (not
+flagged, but shown to be coordinated) and the table of accounts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.describing import campaign_id, capability, exhibits, links
+from stillwatch.detection.campaigns.explanations import Result
+from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
+from stillwatch.detection.campaigns.selection import Selection
+from stillwatch.detection.profiles.accounts import Accounts
+from stillwatch.records.campaign import FLAGGED_FINDINGS, Campaign, Explanation, Finding
+from stillwatch.records.claim import Claim, Inconclusive
+
+MOST_CONSIDERED = 100
+MOST_MODELS = 8
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """A candidate after its tests."""
+
+    candidate: Candidate
+    results: dict[str, Result]
+    explanations: tuple[Explanation, ...]
+    log_e: float
+    """Smallest log e over the explanations."""
+    coordinated: bool
+    """Chance was rejected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """The result for people."""
+
+    campaigns: tuple[Campaign, ...]
+    considered: tuple[Campaign, ...]
+    victims: dict[str, str]
+    """Account id of a stolen key's owner -> campaign that used it."""
+    licensed: dict[str, str]
+    """Account id under an agreement -> campaign or candidate."""
+
+
+def assemble(
+    tested: list[Tested], selection: Selection, member_days: pa.Table, accounts: Accounts, files: tuple[str, ...]
+) -> Assembled:
+    """Build the campaigns and the considered candidates."""
+    days = _MemberDays(member_days, accounts)
+    campaigns, considered = [], []
+    victim_of: dict[str, str] = {}
+    licensed_in: dict[str, str] = {}
+    taken = np.zeros(len(accounts), dtype=bool)
+    for place in selection.kept:
+        one = tested[place]
+        mine = one.candidate.members[~taken[one.candidate.members]]
+        taken[one.candidate.members] = True
+        stolen = np.intersect1d(victims(one.candidate), mine)
+        remaining = np.setdiff1d(mine, stolen)
+        finding, reason = selected_finding(one.candidate, remaining)
+        acting = remaining if finding is Finding.LICENSED else remaining[~accounts.licensed[remaining]]
+        shown = acting if len(acting) else mine
+        campaign = _campaign(one, shown, finding, reason, float(selection.q_values[place]), days, files)
+        victim_of.update({accounts.ids[number]: campaign.id for number in stolen})
+        licensed_in.update({accounts.ids[number]: campaign.id for number in remaining if accounts.licensed[number]})
+        (campaigns if finding in FLAGGED_FINDINGS else considered).append(campaign)
+    for place in _unselected(tested, selection, taken):
+        one = tested[place]
+        named = unselected_finding(one.explanations, one.coordinated)
+        if named is not None:
+            considered.append(_campaign(one, one.candidate.members, *named, float(selection.q_values[place]), days, files))
+    return Assembled(
+        campaigns=tuple(campaigns),
+        considered=tuple(considered),
+        victims=victim_of,
+        licensed=licensed_in,
+    )
+
+
+def account_rows(accounts: Accounts, assembled: Assembled) -> pa.Table:
+    """One row per observed account, ordered by account id; schema ACCOUNTS with times in microseconds."""
+    finding: dict[str, tuple[Finding, Campaign]] = {}
+    for campaign in (*assembled.campaigns, *assembled.considered):
+        for member in campaign.members:
+            finding.setdefault(member, (campaign.finding, campaign))
+    order = sorted(np.flatnonzero(accounts.observed).tolist(), key=lambda number: accounts.ids[number])
+    rows: dict[str, list[object]] = {name: [] for name in ("account_id", "flagged", "campaign_id", "finding", "q_value")}
+    for number in order:
+        account = accounts.ids[number]
+        word, campaign_of, q_value = Finding.ORDINARY, None, None
+        if account in finding:
+            word, campaign = finding[account]
+            campaign_of = campaign.id if word in FLAGGED_FINDINGS else None
+            q_value = campaign.q_value
+        if account in assembled.victims:
+            word, campaign_of = Finding.VICTIM, assembled.victims[account]
+        elif account in assembled.licensed and word in FLAGGED_FINDINGS:
+            word, campaign_of = Finding.LICENSED, None
+        flagged = word in FLAGGED_FINDINGS
+        for name, value in zip(rows, (account, flagged, campaign_of, word.value, q_value), strict=True):
+            rows[name].append(value)
+    chosen = np.array(order, dtype=np.int64)
+    return pa.table(
+        {
+            "account_id": pa.array(rows["account_id"], pa.string()),
+            "flagged": pa.array(rows["flagged"], pa.bool_()),
+            "campaign_id": pa.array(rows["campaign_id"], pa.string()),
+            "finding": pa.array(rows["finding"], pa.string()),
+            "q_value": pa.array(rows["q_value"], pa.float64()),
+            "exchanges": pa.array(accounts.exchanges[chosen], pa.int64()),
+            "first_seen": pa.array(accounts.first_us[chosen], pa.int64()),
+            "last_seen": pa.array(accounts.last_us[chosen], pa.int64()),
+        }
+    )
+
+
+def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[np.bool_]) -> list[int]:
+    """Return coordinated candidates that nothing stronger repeats, the largest first."""
+    covered = taken.copy()
+    kept = set(selection.kept)
+    places = [place for place, one in enumerate(tested) if one.coordinated and place not in kept]
+    places.sort(key=lambda place: (-len(tested[place].candidate.members), tested[place].candidate.members.tolist()))
+    chosen = []
+    for place in places:
+        members = tested[place].candidate.members
+        if covered[members].mean() > 0.5:
+            continue
+        covered[members] = True
+        chosen.append(place)
+        if len(chosen) == MOST_CONSIDERED:
+            break
+    return chosen
+
+
+def _campaign(
+    one: Tested, members: Numbers, finding: Finding, reason: str, q_value: float, days: _MemberDays, files: tuple[str, ...]
+) -> Campaign:
+    candidate, accounts = one.candidate, one.candidate.accounts
+    ids = tuple(sorted(accounts.ids[number] for number in members))
+    results = sorted(one.results.values(), key=lambda result: (-result.log_e if isinstance(result, Claim) else math.inf, result.name))
+    exchanges = int(accounts.exchanges[members].sum())
+    timeline, models = days.of(members)
+    return Campaign(
+        id=campaign_id(ids),
+        finding=finding,
+        members=ids,
+        finding_reason=reason,
+        log_e=one.log_e,
+        q_value=q_value,
+        claims=tuple(result for result in results if isinstance(result, Claim)),
+        inconclusive=tuple(result for result in results if isinstance(result, Inconclusive)),
+        explanations=one.explanations,
+        exhibits=exhibits(candidate, files) if finding in FLAGGED_FINDINGS else (),
+        links=links(candidate),
+        capability=capability(candidate),
+        exchanges=exchanges,
+        harvest_exchanges=round(exchanges * float(candidate.harvest.mean())) if len(candidate.harvest) else 0,
+        first_seen_us=int(accounts.first_us[members].min()),
+        last_seen_us=int(accounts.last_us[members].max()),
+        days=len(timeline),
+        rate_per_account_day=float(np.median(accounts.exchanges[members] / np.maximum(accounts.active_days[members], 1))),
+        timeline=timeline,
+        models=models,
+    )
+
+
+class _MemberDays:
+    """Exchanges per (account, day, model) of the accounts under study."""
+
+    def __init__(self, rows: pa.Table, accounts: Accounts) -> None:
+        """Order the rows by account number."""
+        numbers = np.searchsorted(accounts.hashes, rows["account"].to_numpy())
+        order = np.argsort(numbers, kind="stable")
+        self._numbers = numbers[order]
+        self._days = rows["day"].to_numpy()[order]
+        self._exchanges = rows["exchanges"].to_numpy()[order]
+        encoded = rows["model"].combine_chunks().dictionary_encode()
+        if isinstance(encoded, pa.ChunkedArray):
+            encoded = encoded.combine_chunks()
+        self._names: list[str] = encoded.dictionary.to_pylist()
+        self._models = encoded.indices.fill_null(-1).to_numpy()[order]
+
+    def of(self, members: Numbers) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[str, int], ...]]:
+        """Return (day, exchanges) and (model, exchanges) of these accounts."""
+        starts = np.searchsorted(self._numbers, members, side="left")
+        ends = np.searchsorted(self._numbers, members, side="right")
+        rows = np.concatenate([np.arange(start, end) for start, end in zip(starts, ends, strict=True)]).astype(np.int64)
+        days, inverse = np.unique(self._days[rows], return_inverse=True)
+        per_day = np.bincount(inverse, weights=self._exchanges[rows]).astype(np.int64)
+        models = self._models[rows]
+        known = models >= 0
+        per_model = np.bincount(models[known], weights=self._exchanges[rows][known], minlength=len(self._names)).astype(np.int64)
+        ranked: Iterable[tuple[str, int]] = sorted(
+            ((name, int(count)) for name, count in zip(self._names, per_model, strict=True) if count),
+            key=lambda pair: (-pair[1], pair[0]),
+        )
+        return tuple(zip(days.tolist(), per_day.tolist(), strict=True)), tuple(ranked)[:MOST_MODELS]

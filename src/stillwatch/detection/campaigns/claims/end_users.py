@@ -1,0 +1,74 @@
+"""End users: does the stream have the day and night of people behind it?
+
+One customer may openly run a product over several keys; its traffic then rises and falls with its end users. Null: the shares
+of the 24 hours deviate from flat at least as much as in the reference account at the 0.1 quantile among accounts of like
+volume. Pearson's statistic of n exchanges with deviation d^2 from flat is non-central chi-square with 23 degrees and
+non-centrality 24 n d^2; a value in its lower tail speaks against end users. It also speaks against office hours; it does not tell
+a harvest from any other unattended job.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from stillwatch.detection.campaigns.candidate import LEAST_REFERENCE, Candidate
+from stillwatch.detection.campaigns.claims.stating import Procedure
+from stillwatch.detection.profiles.closeness import squared_distances
+from stillwatch.records.claim import Claim, Inconclusive, Question
+from stillwatch.statistics.robust import quantile_higher
+
+LEAST_EXCHANGES = 200
+DIURNAL_QUANTILE = 0.1
+
+PROCEDURE = Procedure(
+    name="round the clock",
+    question=Question.EXTRACTION,
+    null_hypothesis="The stream follows the day of its end users at least as much as nine of ten customers' streams do.",
+    assumptions=(
+        "exchanges fall into hours independently, given the stream's own profile",
+        "bursts make the statistic larger, which is conservative",
+    ),
+    method="round-the-clock/v1",
+)
+
+
+def end_users_claim(candidate: Candidate) -> Claim | Inconclusive:
+    """Procedure the pooled hours of the group for flatness."""
+    hours = candidate.accounts.histograms["hours"]
+    pooled = hours[candidate.members].sum(axis=0).astype(np.float64)
+    total = float(pooled.sum())
+    others = candidate.outsiders[hours[candidate.outsiders].sum(axis=1) >= LEAST_EXCHANGES]
+    if total < LEAST_EXCHANGES or len(others) < LEAST_REFERENCE:
+        return PROCEDURE.cannot(
+            f"{int(total)} exchanges, and {len(others)} reference accounts of like volume",
+            f"{LEAST_EXCHANGES} exchanges, and {LEAST_REFERENCE} reference accounts with as many",
+        )
+    deviations = squared_distances(hours[others], np.full(24, 1.0 / 24.0))
+    least = max(float(quantile_higher(np.sort(deviations).tolist(), DIURNAL_QUANTILE)), 1e-4)
+    statistic = float(((pooled - total / 24.0) ** 2).sum() / (total / 24.0))
+    log_p = float(stats.ncx2.logcdf(statistic, 23, 24.0 * total * least))
+    if not np.isfinite(log_p):
+        log_p = _normal_log_p(statistic, 24.0 * total * least)
+    return PROCEDURE.from_log_p(
+        min(log_p, 0.0),
+        searched=candidate.group.searched,
+        statement=f"Hour shares deviate from flat by {statistic / (24.0 * total):.5f}; nine of ten customers deviate by {least:.5f} or more.",
+        statistic_name="Pearson statistic against flat hours",
+        statistic=statistic,
+        n=int(total),
+        n_unit="exchanges",
+        input_digest=candidate.input_digest,
+    )
+
+
+def _normal_log_p(statistic: float, noncentrality: float) -> float:
+    """Sankaran's normal approximation of the non-central chi-square's lower tail, where the series underflows."""
+    k, nc = 23.0, noncentrality
+    h = 1.0 - 2.0 * (k + nc) * (k + 3.0 * nc) / (3.0 * (k + 2.0 * nc) ** 2)
+    p = (k + 2.0 * nc) / (k + nc) ** 2
+    m = (h - 1.0) * (1.0 - 3.0 * h)
+    z = ((statistic / (k + nc)) ** h - (1.0 + h * p * (h - 1.0 - 0.5 * (2.0 - h) * m * p))) / (
+        h * np.sqrt(2.0 * p) * (1.0 + 0.5 * m * p)
+    )
+    return float(stats.norm.logcdf(z))

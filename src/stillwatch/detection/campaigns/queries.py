@@ -1,0 +1,67 @@
+"""Set-level queries about the members of candidate groups: their sampled exchanges, their minutes, their days."""
+
+from __future__ import annotations
+
+from stillwatch.detection.profiles.queries import SAMPLE_COLUMNS
+from stillwatch.engines.protocol import Query
+from stillwatch.records.sketch import SKETCH
+from stillwatch.records.table import Column, TableSchema
+
+STUDIED = TableSchema(
+    name="studied",
+    columns=(Column(name="account", type="int64", required=True, about="Hash of an account that a candidate contains."),),
+)
+"""Input table: accounts of all candidates, each once."""
+
+STUDY = Query(
+    name="study",
+    about="Sampled exchanges of the accounts under study.",
+    reads=("sample", "studied"),
+    gives=TableSchema(name="study", columns=tuple(SKETCH.column(name) for name in SAMPLE_COLUMNS)),
+    sql=f"""
+SELECT {", ".join("s." + name for name in SAMPLE_COLUMNS)}
+FROM sample AS s JOIN studied AS t ON s.account = t.account
+ORDER BY account, delivery
+""",
+)
+
+MINUTES = Query(
+    name="minutes",
+    about="Exchanges of the accounts under study per minute.",
+    reads=("exchanges", "studied"),
+    gives=TableSchema(
+        name="minutes",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="minute", type="int32", required=True, about="Minutes since the epoch."),
+            Column(name="exchanges", type="int64", required=True, about="Exchanges."),
+        ),
+    ),
+    sql="""
+SELECT e.account AS account, e.minute AS minute, count(*) AS exchanges
+FROM exchanges AS e JOIN studied AS t ON e.account = t.account
+GROUP BY e.account, e.minute
+ORDER BY account, minute
+""",
+)
+
+MEMBER_DAYS = Query(
+    name="member_days",
+    about="Exchanges of the accounts under study per day and model.",
+    reads=("exchanges", "studied"),
+    gives=TableSchema(
+        name="member_days",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="day", type="int32", required=True, about="Days since the epoch."),
+            Column(name="model", type="string", about="Model as logged."),
+            Column(name="exchanges", type="int64", required=True, about="Exchanges."),
+        ),
+    ),
+    sql="""
+SELECT e.account AS account, e.day AS day, e.model AS model, count(*) AS exchanges
+FROM exchanges AS e JOIN studied AS t ON e.account = t.account
+GROUP BY e.account, e.day, e.model
+ORDER BY account, day, model
+""",
+)

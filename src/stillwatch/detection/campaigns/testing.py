@@ -1,0 +1,87 @@
+"""Runs every test on a candidate, and says which innocent explanations could apply to it.
+
+Takes a candidate. Gives test name -> claim or inconclusive, in a fixed order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.claims.concealed_reasoning import concealed_reasoning_claim
+from stillwatch.detection.campaigns.claims.elicitation import elicitation_claim
+from stillwatch.detection.campaigns.claims.end_users import end_users_claim
+from stillwatch.detection.campaigns.claims.infrastructure_lift import infrastructure_lift_claim
+from stillwatch.detection.campaigns.claims.likeness import (
+    HISTOGRAM_TESTS,
+    first_seen_claim,
+    histogram_claim,
+    rate_claim,
+    registration_claim,
+)
+from stillwatch.detection.campaigns.claims.ordinary_work import ordinary_work_claim
+from stillwatch.detection.campaigns.claims.output_harvest import output_harvest_claim
+from stillwatch.detection.campaigns.claims.pivot import PivotShares, pivot_claim
+from stillwatch.detection.campaigns.claims.repetition import repetition_claim
+from stillwatch.detection.campaigns.claims.sharding import sharding_claim
+from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts, synchrony_claim
+from stillwatch.detection.campaigns.claims.template_lift import template_lift_claim
+from stillwatch.detection.campaigns.explanations import EXPLANATIONS, OWN_PRODUCT, Innocent, Result
+from stillwatch.detection.links.kinds import Kind
+
+ONE_OWNER_SHARE = 0.8
+"""Members that share one organisation or payment from this share on belong openly to one customer."""
+ALONE = frozenset({"regression suite", "bulk work on own material", "ordinary use", "one customer's product over several keys"})
+
+
+def run_tests(
+    candidate: Candidate,
+    coincidences: dict[int, tuple[int, int]],
+    minutes: MinuteCounts,
+    pivots: tuple[PivotShares, ...],
+) -> dict[str, Result]:
+    """Run all tests; those about coordination only for two members or more."""
+    results: list[Result] = []
+    if len(candidate.members) > 1:
+        results += [
+            template_lift_claim(candidate, coincidences),
+            infrastructure_lift_claim(candidate),
+            synchrony_claim(candidate, minutes),
+            *(histogram_claim(candidate, feature) for feature in HISTOGRAM_TESTS),
+            rate_claim(candidate),
+            first_seen_claim(candidate),
+            registration_claim(candidate),
+            pivot_claim(candidate, pivots),
+            sharding_claim(candidate),
+        ]
+    results += [
+        repetition_claim(candidate),
+        elicitation_claim(candidate),
+        output_harvest_claim(candidate),
+        ordinary_work_claim(candidate),
+        concealed_reasoning_claim(candidate),
+        end_users_claim(candidate),
+    ]
+    return {result.name: result for result in results}
+
+
+def applicable_explanations(candidate: Candidate) -> tuple[Innocent, ...]:
+    """Return the explanations that this candidate could have."""
+    if len(candidate.members) == 1:
+        return tuple(innocent for innocent in EXPLANATIONS if innocent.name in ALONE)
+    if openly_one_customer(candidate):
+        return EXPLANATIONS
+    return tuple(innocent for innocent in EXPLANATIONS if innocent is not OWN_PRODUCT)
+
+
+def openly_one_customer(candidate: Candidate) -> bool:
+    """Tell whether one organisation or payment is on most members."""
+    table = candidate.table
+    for kind in (Kind.ORGANIZATION, Kind.PAYMENT):
+        for place in np.flatnonzero(table.kinds == int(kind)):
+            if table.starts[place + 1] - table.starts[place] < ONE_OWNER_SHARE * len(candidate.members):
+                continue
+            shared = np.isin(table.carriers_of(int(place)), candidate.members, assume_unique=True).sum()
+            if shared >= ONE_OWNER_SHARE * len(candidate.members):
+                return True
+    return False

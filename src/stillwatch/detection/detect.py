@@ -1,0 +1,259 @@
+"""Detection as one function: from the table of sketches to campaigns.
+
+Takes an engine that holds the table `deliveries` (schema SKETCH). Gives campaigns, considered look-alikes and one row per account.
+Promises that the result depends on the set of exchanges only: not on their order, their batches, their files or the engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.detection.campaigns.assemble import Tested, account_rows, assemble
+from stillwatch.detection.campaigns.candidate import build_candidate, measure_background
+from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
+from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
+from stillwatch.detection.campaigns.explanations import CHANCE, weigh
+from stillwatch.detection.campaigns.queries import MEMBER_DAYS, MINUTES, STUDY
+from stillwatch.detection.campaigns.selection import select
+from stillwatch.detection.campaigns.study import Study
+from stillwatch.detection.campaigns.testing import applicable_explanations, run_tests
+from stillwatch.detection.facts import Facts
+from stillwatch.detection.links.attributes import AttributeTable, attribute_table
+from stillwatch.detection.links.cores import core_groups
+from stillwatch.detection.links.groups import Group, seed_groups
+from stillwatch.detection.links.queries import ATTRIBUTES, DISTINCT_VALUES, SHARED
+from stillwatch.detection.profiles.accounts import Accounts, load_accounts
+from stillwatch.detection.profiles.queries import (
+    COLUMNS_SEEN,
+    DAYS,
+    EXCHANGES,
+    HISTOGRAMS,
+    PIVOTS,
+    PROFILES,
+    RELEASES,
+    REPEATED,
+    SAMPLE,
+    SAMPLE_SIZES,
+)
+from stillwatch.engines.arrow_schema import arrow_schema
+from stillwatch.engines.protocol import Engine
+from stillwatch.records.campaign import Campaign
+from stillwatch.records.progress import Progress
+
+SAMPLE_BUDGET = 4_000_000
+"""Sampled exchanges in all, about."""
+SAMPLE_LEAST, SAMPLE_MOST = 48, 256
+"""Sampled exchanges of an account, between these."""
+MOST_GROUPS = 3_000
+MOST_ALONE = 500
+LEAST_ALONE = 300
+"""Exchanges from which a single account is looked at for itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """What detection found."""
+
+    campaigns: tuple[Campaign, ...]
+    """Flagged campaigns, strongest first."""
+    considered: tuple[Campaign, ...]
+    """Candidates that were shown to be coordinated and not flagged."""
+    accounts: pa.Table
+    """Schema ACCOUNTS, ordered by account id."""
+    days: tuple[tuple[int, int], ...]
+    """(day since epoch, exchanges) of all traffic."""
+    columns: dict[str, int]
+    """Optional column -> exchanges that have it."""
+    exchanges: int
+    repeats: int
+    candidates: int
+
+
+def detect_campaigns(
+    engine: Engine,
+    *,
+    deliveries: Sequence[Path],
+    facts: Facts,
+    releases: Releases,
+    has_reference: bool,
+    reference_prefix: str,
+    files: tuple[str, ...],
+    level: float,
+    progress: Progress,
+) -> Detection:
+    """Find campaigns at a promised false-discovery rate.
+
+    Args:
+        engine: Holds the table `deliveries`.
+        deliveries: The Parquet files of that table.
+        facts: Account facts; empty tables when there are none.
+        releases: (model, release time in microseconds).
+        has_reference: Whether reference traffic is among the deliveries.
+        reference_prefix: What the ids of its accounts begin with.
+        files: Source files by number, for exhibits.
+        level: False-discovery rate over campaigns, in (0, 1).
+        progress: Told of the advance.
+
+    Raises:
+        DetectionError: when two account ids share a hash.
+        EngineError: when a query fails.
+    """
+    progress.begin("profiles", 4)
+    repeated = engine.run(REPEATED).to_pylist()[0]
+    if repeated["repeats"]:
+        engine.save(EXCHANGES)
+    else:
+        engine.register("exchanges", deliveries)
+    profiles = engine.run(PROFILES)
+    engine.register("profiles", profiles)
+    progress.advance(1)
+    per_account = min(max(SAMPLE_BUDGET // max(len(profiles), 1), SAMPLE_LEAST), SAMPLE_MOST)
+    engine.register("sampling", pa.table({"per_account": pa.array([per_account], pa.int64())}))
+    engine.save(SAMPLE)
+    progress.advance(1)
+    accounts = load_accounts(
+        profiles,
+        engine.run(SAMPLE_SIZES),
+        engine.run(HISTOGRAMS),
+        licensed_hashes=facts.licensed,
+        created_facts=facts.created_us,
+        reference_prefix=reference_prefix if has_reference else None,
+    )
+    progress.advance(1)
+    columns = {name: int(count) for name, count in engine.run(COLUMNS_SEEN).to_pylist()[0].items()}
+    days = tuple((row["day"], row["exchanges"]) for row in engine.run(DAYS).to_pylist())
+    progress.advance(1)
+    progress.end()
+    pivots = _pivots(engine, releases, accounts)
+    table, coincidences = _attributes(engine, facts, accounts, progress)
+    groups = _groups(table, accounts, progress)
+    tested = _test_groups(engine, groups, table, coincidences, accounts, level, pivots, progress)
+    selection = select([one.log_e for one in tested], [one.candidate.members for one in tested], level, len(accounts))
+    member_days = engine.run(MEMBER_DAYS) if tested else MEMBER_DAYS_EMPTY
+    assembled = assemble(tested, selection, member_days, accounts, files)
+    return Detection(
+        campaigns=assembled.campaigns,
+        considered=assembled.considered,
+        accounts=account_rows(accounts, assembled),
+        days=days,
+        columns=columns,
+        exchanges=int(repeated["seen"]) - int(repeated["repeats"]),
+        repeats=int(repeated["repeats"]),
+        candidates=len(tested),
+    )
+
+
+MEMBER_DAYS_EMPTY = pa.table(
+    {
+        "account": pa.array([], pa.int64()),
+        "day": pa.array([], pa.int32()),
+        "model": pa.array([], pa.string()),
+        "exchanges": pa.array([], pa.int64()),
+    }
+)
+
+
+def _pivots(engine: Engine, releases: Releases, accounts: Accounts) -> tuple[PivotShares, ...]:
+    """Measure, for each release, how much of each account's traffic moved to it."""
+    if not releases:
+        return ()
+    engine.register(
+        "releases",
+        pa.table(
+            {"model": [model for model, _ in releases], "released_us": [released_us for _, released_us in releases]},
+            schema=arrow_schema(RELEASES),
+        ),
+    )
+    rows = engine.run(PIVOTS)
+    models = np.array(rows["model"].to_pylist(), dtype=object)
+    numbers = np.searchsorted(accounts.hashes, rows["account"].to_numpy())
+    inside, moved = rows["inside"].to_numpy(), rows["moved"].to_numpy()
+    found = []
+    for model in sorted(set(models.tolist())):
+        mine = (models == model) & (inside >= LEAST_EXCHANGES)
+        shares = np.full(len(accounts), np.nan)
+        shares[numbers[mine]] = moved[mine] / inside[mine]
+        if moved[mine].any():
+            found.append(PivotShares(model=model, shares=shares))
+    return tuple(found)
+
+
+def _attributes(
+    engine: Engine, facts: Facts, accounts: Accounts, progress: Progress
+) -> tuple[AttributeTable, dict[int, tuple[int, int]]]:
+    progress.begin("links", 2)
+    engine.register("facts", facts.table)
+    engine.save(ATTRIBUTES)
+    progress.advance(1)
+    table = attribute_table(engine.run(SHARED), accounts.hashes, accounts.sampled)
+    coincidences = {
+        row["kind"]: (row["distinct_values"], row["carriers"]) for row in engine.run(DISTINCT_VALUES).to_pylist()
+    }
+    progress.advance(1)
+    progress.end()
+    return table, coincidences
+
+
+def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> tuple[Group, ...]:
+    """Seed groups, their cores, and busy accounts alone; each set of members once, observed accounts only."""
+    progress.begin("groups", None)
+    rng = np.random.default_rng(np.frombuffer(hashlib.blake2b(accounts.hashes.tobytes(), digest_size=16).digest(), np.uint32))
+    seeded = []
+    for group in seed_groups(table):
+        members = group.members[accounts.observed[group.members]]
+        if len(members) >= 3:
+            seeded.append(Group(members=members, seed=group.seed, places=group.places))
+    weight = [-len(group.members) * math.log(len(accounts) / len(group.members) + 1.0) for group in seeded]
+    seeded = [seeded[place] for place in np.argsort(weight, kind="stable")[:MOST_GROUPS]]
+    groups = list(seeded)
+    for group in seeded:
+        groups.extend(core_groups(group, accounts, rng))
+    busy = np.flatnonzero(accounts.observed & (accounts.exchanges >= LEAST_ALONE))
+    busy = busy[np.argsort(-accounts.exchanges[busy], kind="stable")][:MOST_ALONE]
+    groups.extend(Group(members=np.array([number]), seed="alone", places=np.zeros(0, np.int64)) for number in np.sort(busy))
+    unique: dict[tuple[bytes, str], Group] = {}
+    for group in groups:
+        unique.setdefault((group.members.tobytes(), group.seed), group)
+    progress.end()
+    return tuple(unique.values())
+
+
+def _test_groups(
+    engine: Engine, groups: tuple[Group, ...], table: AttributeTable, coincidences: dict[int, tuple[int, int]],
+    accounts: Accounts, level: float, pivots: tuple[PivotShares, ...], progress: Progress,
+) -> list[Tested]:  # fmt: skip
+    if not groups:
+        return []
+    studied = np.unique(np.concatenate([group.members for group in groups]))
+    engine.register("studied", pa.table({"account": pa.array(accounts.hashes[studied], pa.int64())}))
+    study = Study(engine.run(STUDY), accounts.hashes)
+    counted = engine.run(MINUTES)
+    minutes = MinuteCounts(
+        numbers=np.searchsorted(accounts.hashes, counted["account"].to_numpy()),
+        minutes=counted["minute"].to_numpy().astype(np.int64),
+        exchanges=counted["exchanges"].to_numpy(),
+    )
+    background = measure_background(accounts)
+    progress.begin("tests", len(groups))
+    tested = []
+    for group in groups:
+        digest = hashlib.blake2b(accounts.hashes[group.members].tobytes(), digest_size=16).hexdigest()
+        candidate = build_candidate(group, accounts, table, study, background, digest)
+        results = run_tests(candidate, coincidences, minutes, pivots)
+        explanations = weigh(results, applicable_explanations(candidate), -math.log(level))
+        log_e = min(explanation.log_e for explanation in explanations)
+        chance = [explanation for explanation in explanations if explanation.name == CHANCE.name]
+        coordinated = bool(chance) and chance[0].rejected
+        tested.append(
+            Tested(candidate=candidate, results=results, explanations=explanations, log_e=log_e, coordinated=coordinated)
+        )
+        progress.advance(1)
+    progress.end()
+    return tested

@@ -1,0 +1,113 @@
+"""Set-level queries that turn the sample into the account x attribute table: only values that two accounts or more carry."""
+
+from __future__ import annotations
+
+from stillwatch.detection.links.kinds import Kind
+from stillwatch.engines.protocol import Query
+from stillwatch.records.table import Column, TableSchema
+
+_SCALARS = (
+    (Kind.SHAPE, "shape"),
+    (Kind.PREFIX, "prefix"),
+    (Kind.SUFFIX, "suffix"),
+    (Kind.SYSTEM, "system"),
+    (Kind.PAYMENT, "payment"),
+    (Kind.IP, "ip"),
+    (Kind.NETWORK, "network"),
+    (Kind.TLS, "tls"),
+    (Kind.USER_AGENT, "user_agent"),
+    (Kind.EMAIL_DOMAIN, "email_domain"),
+    (Kind.ORGANIZATION, "organization"),
+    (Kind.BEHAVIOUR, "parameters"),
+)
+
+LEAST_WORDS = 8
+"""Shorter prompts ("thanks, go on") coincide by nature and link nobody."""
+
+_FROM_FACTS = ((Kind.PAYMENT, "payment"), (Kind.EMAIL_DOMAIN, "email_domain"), (Kind.ORGANIZATION, "organization"))
+
+
+def _attributes_sql() -> str:
+    lists = [
+        f"SELECT {int(kind)} AS kind, account, {{explode}}({column}) AS value, 1 AS exchanges FROM sample"
+        for kind, column in ((Kind.SPAN, "spans"), (Kind.BAND, "bands"))
+    ]
+    scalars = [
+        f"SELECT {int(kind)} AS kind, account, {column} AS value, 1 AS exchanges FROM sample WHERE {column} IS NOT NULL"
+        + (f" AND prompt_words >= {LEAST_WORDS}" if kind is Kind.SHAPE else "")
+        for kind, column in _SCALARS
+    ]
+    facts = [
+        f"SELECT {int(kind)} AS kind, account, {column} AS value, 0 AS exchanges FROM facts WHERE {column} IS NOT NULL"
+        for kind, column in _FROM_FACTS
+    ]
+    return "\nUNION ALL\n".join(lists + scalars + facts)
+
+
+FACTS = TableSchema(
+    name="facts",
+    columns=(
+        Column(name="account", type="int64", required=True, about="Hash of the account id."),
+        Column(name="payment", type="int64", about="Hash of payment_id."),
+        Column(name="email_domain", type="int64", about="Hash of email_domain."),
+        Column(name="organization", type="int64", about="Hash of organization_id."),
+    ),
+)
+"""Account facts from an accounts file, hashed like the log columns; empty when there is no such file."""
+
+ATTRIBUTES = Query(
+    name="attributes",
+    about="(kind, value, account) with the number of sampled exchanges that carry the value; 0 for a fact of the account.",
+    reads=("sample", "facts"),
+    gives=TableSchema(
+        name="attributes",
+        columns=(
+            Column(name="kind", type="int32", required=True, about="A number of `Kind`."),
+            Column(name="value", type="int64", required=True, about="Hash of the value."),
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="exchanges", type="int64", required=True, about="Sampled exchanges of the account with the value."),
+        ),
+    ),
+    sql=f"""
+SELECT kind, value, account, sum(exchanges) AS exchanges
+FROM (
+{_attributes_sql()}
+) AS pieces
+GROUP BY kind, value, account
+""",
+)
+
+SHARED = Query(
+    name="shared",
+    about="Rows of `attributes` whose value is carried by at least two accounts.",
+    reads=("attributes",),
+    gives=TableSchema(name="shared", columns=ATTRIBUTES.gives.columns),
+    sql="""
+SELECT a.kind, a.value, a.account, a.exchanges
+FROM attributes AS a
+JOIN (
+    SELECT kind, value FROM attributes GROUP BY kind, value HAVING count(*) >= 2
+) AS common ON a.kind = common.kind AND a.value = common.value
+ORDER BY a.kind, a.value, a.account
+""",
+)
+
+DISTINCT_VALUES = Query(
+    name="distinct_values",
+    about="Per kind: distinct values and (value, account) rows; the background rate at which unrelated accounts coincide.",
+    reads=("attributes",),
+    gives=TableSchema(
+        name="distinct_values",
+        columns=(
+            Column(name="kind", type="int32", required=True, about="A number of `Kind`."),
+            Column(name="distinct_values", type="int64", required=True, about="Distinct values."),
+            Column(name="carriers", type="int64", required=True, about="(value, account) rows."),
+        ),
+    ),
+    sql="""
+SELECT kind, count(*) AS distinct_values, sum(accounts) AS carriers
+FROM (SELECT kind, value, count(*) AS accounts FROM attributes GROUP BY kind, value) AS degrees
+GROUP BY kind
+ORDER BY kind
+""",
+)

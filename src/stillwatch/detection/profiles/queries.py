@@ -1,0 +1,247 @@
+"""Set-level queries over all exchanges: repeated deliveries, one integer profile per account, days, and the bounded sample.
+
+Everything after these reads the profile and the sample only, so the cost of the rest is bounded by the number of accounts.
+"""
+
+from __future__ import annotations
+
+from stillwatch.engines.protocol import Query
+from stillwatch.records.sketch import EXTRACTION_SIGNS, SKETCH, Intent
+from stillwatch.records.table import Column, TableSchema
+
+ORDINARY_WORK = Intent.TRANSLATION | Intent.PROCESSING
+
+REPEATED = Query(
+    name="repeated",
+    about="One row: rows read, and rows that are repeated deliveries of an exchange already seen.",
+    reads=("deliveries",),
+    gives=TableSchema(
+        name="repeated",
+        columns=(
+            Column(name="seen", type="int64", required=True, about="Rows read."),
+            Column(name="repeats", type="int64", required=True, about="Rows beyond the first of each delivery."),
+        ),
+    ),
+    sql="SELECT count(*) AS seen, count(*) - count(DISTINCT delivery) AS repeats FROM deliveries ORDER BY seen",
+)
+
+_COLUMNS = ", ".join(SKETCH.names)
+
+EXCHANGES = Query(
+    name="exchanges",
+    about="Every exchange once: of equal deliveries the earliest, then the first in the files.",
+    reads=("deliveries",),
+    gives=SKETCH,
+    sql=f"""
+SELECT {_COLUMNS} FROM (
+    SELECT {_COLUMNS},
+           row_number() OVER (PARTITION BY delivery ORDER BY time_us, source_no, source_offset) AS place
+    FROM deliveries
+) AS ranked
+WHERE place = 1
+""",
+)
+
+PROFILES = Query(
+    name="profiles",
+    about="One row per account: exact integer sufficient statistics over all of its exchanges.",
+    reads=("exchanges",),
+    gives=TableSchema(
+        name="profiles",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="account_id", type="string", required=True, about="The account id."),
+            Column(name="other_id", type="string", required=True, about="Equal to account_id unless two ids share a hash."),
+            Column(name="exchanges", type="int64", required=True, about="Exchanges."),
+            Column(name="first_us", type="int64", required=True, about="First exchange, microseconds UTC."),
+            Column(name="last_us", type="int64", required=True, about="Last exchange, microseconds UTC."),
+            Column(name="active_days", type="int64", required=True, about="Days with an exchange."),
+            Column(name="prompts", type="int64", required=True, about="Exchanges with prompt text."),
+            Column(name="extraction", type="int64", required=True, about="Exchanges with a sign of harvesting."),
+            Column(name="ordinary_work", type="int64", required=True, about="Exchanges with a sign of ordinary bulk work."),
+            Column(name="turns_known", type="int64", required=True, about="Exchanges with a turn count."),
+            Column(name="follow_ups", type="int64", required=True, about="Exchanges with more than one turn."),
+            Column(name="outputs_known", type="int64", required=True, about="Exchanges with an output token count."),
+            Column(name="output_tokens", type="int64", required=True, about="Output tokens."),
+            Column(name="created_us", type="int64", about="Registration time in the logs."),
+        ),
+    ),
+    sql=f"""
+SELECT account,
+       min(account_id) AS account_id,
+       max(account_id) AS other_id,
+       count(*) AS exchanges,
+       min(time_us) AS first_us,
+       max(time_us) AS last_us,
+       count(DISTINCT day) AS active_days,
+       count(prompt_bytes) AS prompts,
+       sum(CASE WHEN (intent & {int(EXTRACTION_SIGNS)}) <> 0 THEN 1 ELSE 0 END) AS extraction,
+       sum(CASE WHEN (intent & {int(ORDINARY_WORK)}) <> 0 THEN 1 ELSE 0 END) AS ordinary_work,
+       count(turns) AS turns_known,
+       sum(CASE WHEN turns > 1 THEN 1 ELSE 0 END) AS follow_ups,
+       count(output_tokens) AS outputs_known,
+       sum(CASE WHEN output_tokens IS NULL THEN 0 ELSE output_tokens END) AS output_tokens,
+       min(account_created_us) AS created_us
+FROM exchanges
+GROUP BY account
+ORDER BY account
+""",
+)
+
+DAYS = Query(
+    name="days",
+    about="Exchanges per day over all accounts.",
+    reads=("exchanges",),
+    gives=TableSchema(
+        name="days",
+        columns=(
+            Column(name="day", type="int32", required=True, about="Days since the epoch."),
+            Column(name="exchanges", type="int64", required=True, about="Exchanges."),
+        ),
+    ),
+    sql="SELECT day, count(*) AS exchanges FROM exchanges GROUP BY day ORDER BY day",
+)
+
+COLUMNS_SEEN = Query(
+    name="columns_seen",
+    about="One row: of all exchanges, how many have each optional kind of telemetry.",
+    reads=("exchanges",),
+    gives=TableSchema(
+        name="columns_seen",
+        columns=tuple(
+            Column(name=name, type="int64", required=True, about="Rows where it is not null.")
+            for name in (
+                "exact", "system", "turns", "session", "output_tokens", "reasoning_tokens", "response_signs", "ip",
+                "tls", "user_agent", "payment", "email_domain", "organization", "parameters", "model",
+                "account_created_us", "status",
+            )
+        ),
+    ),
+    sql="""
+SELECT count(exact) AS exact, count(system) AS system, count(turns) AS turns, count(session) AS session,
+       count(output_tokens) AS output_tokens, count(reasoning_tokens) AS reasoning_tokens,
+       count(response_signs) AS response_signs, count(ip) AS ip, count(tls) AS tls, count(user_agent) AS user_agent,
+       count(payment) AS payment, count(email_domain) AS email_domain, count(organization) AS organization,
+       count(parameters) AS parameters, count(model) AS model, count(account_created_us) AS account_created_us,
+       count(status) AS status
+FROM exchanges
+ORDER BY exact
+""",
+)  # fmt: skip
+
+SAMPLE_COLUMNS = (
+    "account", "exchange_id", "delivery", "source_no", "source_offset", "source_length", "time_us", "day", "hour",
+    "minute", "exact", "shape", "opening", "prefix", "suffix", "system", "spans", "bands", "intent", "prompt_words",
+    "turns", "output_tokens", "reasoning_tokens", "response_signs", "organization", "ip", "network",
+    "user_agent", "tls", "payment", "email_domain", "session", "tools", "parameters", "model", "endpoint", "max_tokens",
+)  # fmt: skip
+
+SAMPLE = Query(
+    name="sample",
+    about="A uniform sample of each account's exchanges, chosen by hash: about `per_account` of them, all when it has fewer.",
+    reads=("exchanges", "profiles", "sampling"),
+    gives=TableSchema(name="sample", columns=tuple(SKETCH.column(name) for name in SAMPLE_COLUMNS)),
+    sql=f"""
+SELECT {", ".join("e." + name for name in SAMPLE_COLUMNS)}
+FROM exchanges AS e
+JOIN profiles AS p ON e.account = p.account
+CROSS JOIN sampling AS s
+WHERE ((e.delivery % p.exchanges) + p.exchanges) % p.exchanges < s.per_account
+""",
+)
+
+SAMPLE_SIZES = Query(
+    name="sample_sizes",
+    about="One row per account: its exchanges in the sample.",
+    reads=("sample",),
+    gives=TableSchema(
+        name="sample_sizes",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="sampled", type="int64", required=True, about="Exchanges in the sample."),
+        ),
+    ),
+    sql="SELECT account, count(*) AS sampled FROM sample GROUP BY account ORDER BY account",
+)
+
+
+def _edges_sql(column: str, edges: tuple[int, ...]) -> str:
+    cases = " ".join(f"WHEN {column} < {edge} THEN {place}" for place, edge in enumerate(edges))
+    return f"CASE {cases} ELSE {len(edges)} END"
+
+
+GAP_EDGES_US = tuple(
+    1_000_000 * seconds for seconds in (1, 5, 20, 60, 180, 600, 1_200, 1_800, 2_700, 3_600, 7_200, 14_400, 28_800, 86_400)
+)
+WORD_EDGES = (4, 8, 12, 18, 26, 36, 50, 70, 100, 150, 250, 500, 1_000)
+OUTPUT_EDGES = (2, 8, 24, 60, 100, 150, 220, 320, 450, 650, 900, 1_300, 2_000, 4_000)
+FEATURES = ("hours", "gaps", "words", "outputs", "openings")
+"""Histogram features of an account; a row's `feature` is the index here."""
+FEATURE_BINS = (24, len(GAP_EDGES_US) + 1, len(WORD_EDGES) + 1, len(OUTPUT_EDGES) + 1, 32)
+
+HISTOGRAMS = Query(
+    name="histograms",
+    about="Per account and feature: exchanges in each bin (hour of the day, gap to the next, words, output tokens, opening).",
+    reads=("exchanges",),
+    gives=TableSchema(
+        name="histograms",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="feature", type="int32", required=True, about="Index into FEATURES."),
+            Column(name="bin", type="int32", required=True, about="Bin, from 0."),
+            Column(name="exchanges", type="int64", required=True, about="Exchanges."),
+        ),
+    ),
+    sql=f"""
+SELECT account, 0 AS feature, hour % 24 AS bin, count(*) AS exchanges
+FROM exchanges GROUP BY account, hour % 24
+UNION ALL
+SELECT account, 1 AS feature, {_edges_sql("gap", GAP_EDGES_US)} AS bin, count(*) AS exchanges
+FROM (
+    SELECT account, lead(time_us) OVER (PARTITION BY account ORDER BY time_us) - time_us AS gap FROM exchanges
+) AS followed
+WHERE gap IS NOT NULL GROUP BY account, {_edges_sql("gap", GAP_EDGES_US)}
+UNION ALL
+SELECT account, 2 AS feature, {_edges_sql("prompt_words", WORD_EDGES)} AS bin, count(*) AS exchanges
+FROM exchanges WHERE prompt_words IS NOT NULL GROUP BY account, {_edges_sql("prompt_words", WORD_EDGES)}
+UNION ALL
+SELECT account, 3 AS feature, {_edges_sql("output_tokens", OUTPUT_EDGES)} AS bin, count(*) AS exchanges
+FROM exchanges WHERE output_tokens IS NOT NULL GROUP BY account, {_edges_sql("output_tokens", OUTPUT_EDGES)}
+UNION ALL
+SELECT account, 4 AS feature, ((opening % 32) + 32) % 32 AS bin, count(*) AS exchanges
+FROM exchanges WHERE opening IS NOT NULL GROUP BY account, ((opening % 32) + 32) % 32
+ORDER BY account, feature, bin
+""",
+)
+
+RELEASES = TableSchema(
+    name="releases",
+    columns=(
+        Column(name="model", type="string", required=True, about="Model as logged."),
+        Column(name="released_us", type="int64", required=True, about="Release time, microseconds UTC."),
+    ),
+)
+"""Input table: the release calendar."""
+
+PIVOTS = Query(
+    name="pivots",
+    about="Per account and release: exchanges in the 48 hours after it, and those of them that use the new model.",
+    reads=("exchanges", "releases"),
+    gives=TableSchema(
+        name="pivots",
+        columns=(
+            Column(name="model", type="string", required=True, about="The released model."),
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="inside", type="int64", required=True, about="Exchanges in the window."),
+            Column(name="moved", type="int64", required=True, about="Of these, with the released model."),
+        ),
+    ),
+    sql="""
+SELECT r.model AS model, e.account AS account, count(*) AS inside,
+       sum(CASE WHEN e.model = r.model THEN 1 ELSE 0 END) AS moved
+FROM exchanges AS e
+JOIN releases AS r ON e.time_us >= r.released_us AND e.time_us < r.released_us + 172800000000
+GROUP BY r.model, e.account
+ORDER BY model, account
+""",
+)

@@ -1,0 +1,261 @@
+"""Plan: the files of a run become splits, units of work that are read without knowing of each other.
+
+Takes sources and settings. Gives an `IntakePlan`: the format of each file (told by content), the splits in the order of the
+files, what was set aside and why, and columns that no one reads. A plain JSONL file is cut at line ends, a Parquet file
+between row groups; small files share a split. Files of a format whose exchanges are spread over lines are one split per
+group of files, since a line in one may belong to a line in another. Where the cuts fall changes no row.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillwatch.intake.errors import MostlyUnreadableError, UnknownFormatError, UnreadableFileError
+from stillwatch.intake.exchange_batch import FLAT_NAMES
+from stillwatch.intake.foreign import facts_table
+from stillwatch.intake.formats.format import Format
+from stillwatch.intake.formats.generic import GENERIC
+from stillwatch.intake.formats.registry import format_named
+from stillwatch.intake.recognition import recognise
+from stillwatch.intake.sample import Sample, take_sample
+from stillwatch.intake.settings import IntakeSettings
+from stillwatch.intake.sources import SourceFile
+from stillwatch.intake.split import Piece, Split
+from stillwatch.intake.trial import failure_of
+
+SPLIT_BYTES = 64 << 20
+_PACKED_BYTES = 16 << 20
+"""Files up to this size may share a split."""
+_FEW = 4
+_SEEK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """A file that will be read."""
+
+    source: SourceFile
+    format_name: str
+    left_out: tuple[str, ...]
+    """Columns of a generic file that intake does not know, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A file that will not be read."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntakePlan:
+    """What will be read, and how."""
+
+    files: tuple[PlannedFile, ...]
+    splits: tuple[Split, ...]
+    set_aside: tuple[SetAside, ...]
+    """Empty files, and tables about accounts that lie in a folder of logs."""
+    settings: IntakeSettings
+
+
+def plan(
+    sources: Sequence[SourceFile],
+    format_name: str = "auto",
+    settings: IntakeSettings | None = None,
+    *,
+    split_bytes: int = SPLIT_BYTES,
+) -> IntakePlan:
+    """Plan the reading of the files of a run.
+
+    Args:
+        sources: what `expand_paths` gave.
+        format_name: `auto`, or a format that every file is read as.
+        settings: declarations for all files.
+        split_bytes: size of a split of a file that can be cut.
+
+    Raises:
+        UnknownFormatError: when no format recognises a file.
+        MostlyUnreadableError: when more than half of a file's sampled lines cannot be read.
+        UnreadableFileError: when a file cannot be opened.
+        SettingError: when there is no such format.
+    """
+    declared = IntakeSettings() if settings is None else settings
+    forced = None if format_name == "auto" else format_named(format_name)
+    files: list[PlannedFile] = []
+    aside: list[SetAside] = []
+    pieces: list[tuple[Format, list[Piece]]] = []
+    for source in sources:
+        sample = take_sample(source, declared.encoding)
+        reason = _why_not(source, sample)
+        if reason is not None:
+            aside.append(SetAside(path=source.path, reason=reason))
+            continue
+        form = recognise(sample, source.path, declared) if forced is None else forced
+        _check_readable(sample, source, form, declared)
+        left_out = _left_out(sample, declared) if form is GENERIC else ()
+        files.append(PlannedFile(source=source, format_name=form.name, left_out=left_out))
+        pieces.append((form, list(_pieces(source, sample, form, split_bytes))))
+    if not files:
+        said = "; ".join(f"{item.path}: {item.reason}" for item in aside)
+        raise UnknownFormatError(f"there is nothing to read ({said}); give at least one log file with exchanges")
+    return IntakePlan(
+        files=tuple(files), splits=tuple(_packed(pieces, split_bytes)), set_aside=tuple(aside), settings=declared
+    )
+
+
+def _why_not(source: SourceFile, sample: Sample) -> str | None:
+    if sample.empty:
+        return "the file is empty"
+    if source.named:
+        return None
+    keys = set(sample.columns)
+    for record in sample.records:
+        if isinstance(record, Mapping):
+            keys.update(record)
+    said = facts_table(keys)
+    return None if said is None else f"this is {said}; it lies in a folder that was given as a whole and is not read as a log"
+
+
+def _check_readable(sample: Sample, source: SourceFile, form: Format, settings: IntakeSettings) -> None:
+    """Stop early where most of the sampled lines fail. Of a compressed file the end is unknown; it is judged when read."""
+    if sample.layout == "rows" or form.text or source.kind != "plain":
+        return
+    failed: Counter[str] = Counter(reason for _, reason in sample.unreadable)
+    total = len(sample.unreadable) + len(sample.records)
+    if form.parse is not None:
+        for record in sample.records:
+            failed.update(failure_of(form, record, settings))
+    if total >= _FEW and failed.total() * 2 > total:
+        reason, _ = failed.most_common(1)[0]
+        raise MostlyUnreadableError(
+            f"{source.path}: {failed.total()} of {total} lines at its head and end cannot be read as {form.title} "
+            f"(most often: {reason}); the likely format is {_likely(sample, source, settings)}"
+        )
+
+
+def _likely(sample: Sample, source: SourceFile, settings: IntakeSettings) -> str:
+    try:
+        return f"`{recognise(sample, source.path, settings).name}`"
+    except UnknownFormatError:
+        return "unknown"
+
+
+def _left_out(sample: Sample, settings: IntakeSettings) -> tuple[str, ...]:
+    keys: set[str] = set(sample.columns)
+    for record in sample.records:
+        if isinstance(record, Mapping):
+            keys.update(record)
+    used = {path.split(".")[0] for path in (settings.account_field, settings.time_field) if path is not None}
+    return tuple(sorted(keys.difference(FLAT_NAMES).difference(used)))
+
+
+def _pieces(source: SourceFile, sample: Sample, form: Format, split_bytes: int) -> Iterator[Piece]:
+    if sample.layout == "rows":
+        yield from _row_pieces(source, split_bytes)
+        return
+    divisible = (
+        source.kind == "plain"
+        and sample.layout == "lines"
+        and form.joiner is None
+        and len(sample.encoding.newline) == 1
+        and source.size > split_bytes
+    )
+    cuts = list(_cuts(source, split_bytes)) if divisible else []
+    starts = [0, *cuts]
+    for start, stop in zip(starts, [*cuts, None], strict=True):
+        yield Piece(
+            path=source.path,
+            number=source.number,
+            kind=source.kind,
+            layout=sample.layout,
+            start=start,
+            stop=stop,
+            whole=not cuts,
+        )
+
+
+def _cuts(source: SourceFile, split_bytes: int) -> Iterator[int]:
+    """Yield offsets of lines at about every `split_bytes` bytes."""
+    with open(source.path, "rb") as file:  # noqa: PTH123
+        target = split_bytes
+        while target < source.size:
+            file.seek(target - 1)
+            place = target - 1
+            while block := file.read(_SEEK):
+                cut = block.find(b"\n")
+                if cut >= 0:
+                    place += cut + 1
+                    break
+                place += len(block)
+            if place >= source.size or not block:
+                return
+            yield place
+            target = max(target + split_bytes, place + 1)
+
+
+def _row_pieces(source: SourceFile, split_bytes: int) -> Iterator[Piece]:
+    try:
+        with pq.ParquetFile(source.path) as file:
+            groups = [
+                (file.metadata.row_group(group).num_rows, file.metadata.row_group(group).total_byte_size)
+                for group in range(file.metadata.num_row_groups)
+            ]
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableFileError(f"{source.path}: cannot be read as Parquet; write the file again") from error
+    start, first_row, rows, size = 0, 0, 0, 0
+    bounds: list[tuple[int, int, int]] = []
+    for group, (count, length) in enumerate(groups):
+        rows += count
+        size += length
+        if size >= split_bytes or group + 1 == len(groups):
+            bounds.append((start, group + 1, first_row))
+            start, first_row, size = group + 1, rows, 0
+    for begin, stop, row in bounds:
+        yield Piece(
+            path=source.path,
+            number=source.number,
+            kind="parquet",
+            layout="rows",
+            start=begin,
+            stop=stop,
+            first_row=row,
+            whole=len(bounds) == 1,
+        )
+
+
+def _packed(planned: Sequence[tuple[Format, list[Piece]]], split_bytes: int) -> Iterator[Split]:
+    """Give splits in the order of the files: joined groups as one each, small files together, all else piece by piece."""
+    groups: dict[tuple[str, str], list[Piece]] = {}
+    open_pieces: list[Piece] = []
+    open_format, open_bytes = "", 0
+    splits: list[Split] = []
+
+    def close() -> None:
+        nonlocal open_bytes
+        if open_pieces:
+            splits.append(Split(format_name=open_format, pieces=tuple(open_pieces)))
+            open_pieces.clear()
+        open_bytes = 0
+
+    for form, pieces in planned:
+        if form.joiner is not None:
+            folder = "" if form.joins_within == "run" else os.path.dirname(pieces[0].path)  # noqa: PTH120
+            groups.setdefault((form.name, folder), []).extend(pieces)
+            continue
+        for piece in pieces:
+            size = os.path.getsize(piece.path) if piece.whole else split_bytes  # noqa: PTH202
+            if form.name != open_format or open_bytes + size > max(split_bytes, _PACKED_BYTES):
+                close()
+            open_format = form.name
+            open_pieces.append(piece)
+            open_bytes += size
+    close()
+    yield from splits
+    yield from (Split(format_name=name, pieces=tuple(pieces)) for (name, _), pieces in groups.items())

@@ -1,0 +1,198 @@
+"""Sample: the head and the end of a file, read well enough to tell its layout and format.
+
+Takes a source file. Gives its layout (lines, documents or rows), its encoding, sample records, and how many of the sampled
+lines are no JSON. Reads at most a few megabytes, whatever the size of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillwatch.intake.documents import Undivided, documents
+from stillwatch.intake.errors import RecordError, UnreadableFileError
+from stillwatch.intake.json_text import read_json
+from stillwatch.intake.lines import LINE_LIMIT, Encoding, Overlong, encoding_of, located, runs
+from stillwatch.intake.sources import SourceFile
+from stillwatch.intake.split import Layout
+from stillwatch.intake.streams import StreamCutError, blocks
+
+SAMPLE_RECORDS = 200
+_HEAD_BYTES = 1 << 20
+_END_BYTES = 256 << 10
+_UTF8 = Encoding(name="utf-8", mark=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What the ends of a file show."""
+
+    layout: Layout
+    encoding: Encoding
+    head: bytes
+    """First bytes, decompressed, as stored."""
+    records: tuple[Any, ...]
+    """JSON values of the sampled records."""
+    lines: tuple[str, ...]
+    """Sampled lines as text, for formats that are text."""
+    unreadable: tuple[tuple[int, str], ...]
+    """(offset, reason) of sampled records that are no JSON."""
+    columns: tuple[str, ...] = ()
+    """Columns of a Parquet file."""
+
+    @property
+    def empty(self) -> bool:
+        """True where the file holds nothing but blanks."""
+        return not self.head.strip(b" \t\r\n\0") and not self.columns
+
+
+def take_sample(source: SourceFile, declared_encoding: str | None) -> Sample:
+    """Read the ends of a file.
+
+    Args:
+        source: the file.
+        declared_encoding: encoding that a person declared; null for UTF-8 or the file's own mark.
+
+    Raises:
+        UnreadableFileError: when the file cannot be opened or is a damaged Parquet file.
+    """
+    if source.kind == "parquet":
+        return _parquet_sample(source)
+    head = _head(source)
+    encoding = encoding_of(head, declared_encoding)
+    offsets = list(_sample_lines(source, head, encoding))
+    records: list[Any] = []
+    unreadable: list[tuple[int, str]] = []
+    for offset, line in offsets:
+        try:
+            records.append(read_json(utf8(line, encoding)))
+        except RecordError as error:
+            unreadable.append((offset, error.reason))
+    layout = _layout(head, encoding, records, len(offsets))
+    if layout == "documents":
+        records, unreadable = _document_sample(source, head, encoding)
+    lines = tuple(line.decode(encoding.name, "replace") for _, line in offsets)
+    return Sample(
+        layout=layout,
+        encoding=encoding,
+        head=head[:_END_BYTES],
+        records=tuple(records),
+        lines=lines,
+        unreadable=tuple(unreadable),
+    )
+
+
+def utf8(line: bytes, encoding: Encoding) -> bytes:
+    """Give a line in UTF-8.
+
+    Raises:
+        RecordError: when the line is not in the encoding of its file.
+    """
+    if encoding.name == "utf-8":
+        return line
+    try:
+        return line.decode(encoding.name).encode("utf-8", "replace")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"byte {error.start} is no {encoding.name}: check the setting `encoding`") from error
+
+
+def _head(source: SourceFile) -> bytes:
+    head = b""
+    try:
+        for block in blocks(source.path, source.kind):
+            head += block
+            if len(head) >= _HEAD_BYTES and (b"\n" in head or len(head) > LINE_LIMIT):
+                break
+    except StreamCutError:
+        pass  # met again, and reported, when the file is read
+    return head
+
+
+def _sample_lines(source: SourceFile, head: bytes, encoding: Encoding) -> Iterator[tuple[int, bytes]]:
+    """Yield lines of the head and, of a plain file, of the end; never a line that the sample cut."""
+    complete = source.kind == "plain" and len(head) >= source.size
+    yield from _non_blank(head, encoding, 0, drop_last=not complete and b"\n" in head)
+    begin = source.size - _END_BYTES
+    if source.kind == "plain" and begin > len(head) and len(encoding.newline) == 1:
+        end = b"".join(blocks(source.path, "plain", begin))
+        cut = end.find(b"\n") + 1
+        if cut:
+            yield from _non_blank(end[cut:], encoding, begin + cut, drop_last=False)
+
+
+def _non_blank(data: bytes, encoding: Encoding, offset: int, *, drop_last: bool) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    for run in runs([data], encoding, offset):
+        if isinstance(run, Overlong):
+            continue
+        found.extend((place, line) for place, line in located(run) if line.strip(b" \t\0"))
+    if drop_last and found:
+        found.pop()
+    return found[:SAMPLE_RECORDS]
+
+
+def _layout(head: bytes, encoding: Encoding, records: list[Any], sampled: int) -> Layout:
+    """Lines if a fair share of them are objects of their own; documents if the file begins like JSON; lines otherwise."""
+    begin = head[encoding.mark :].decode(encoding.name, "ignore").lstrip()[:1]
+    if begin == "[":
+        return "documents"
+    objects = sum(isinstance(record, dict) for record in records)
+    return "documents" if begin == "{" and objects * 4 < sampled else "lines"
+
+
+def _document_sample(source: SourceFile, head: bytes, encoding: Encoding) -> tuple[list[Any], list[tuple[int, str]]]:
+    text = head[encoding.mark :]
+    text = text if encoding.name == "utf-8" else text.decode(encoding.name, "ignore").encode()
+    whole = len(head) >= source.size and source.kind == "plain"
+    records: list[Any] = []
+    unreadable: list[tuple[int, str]] = []
+    for document in documents([text], encoding.mark):
+        if isinstance(document, Undivided):
+            if whole:
+                unreadable.append((document.offset, document.reason))
+            continue
+        offset, line = document
+        try:
+            records.append(read_json(line))
+        except RecordError as error:
+            unreadable.append((offset, error.reason))
+        if len(records) >= SAMPLE_RECORDS:
+            break
+    return records, unreadable
+
+
+def _parquet_sample(source: SourceFile) -> Sample:
+    try:
+        with pq.ParquetFile(source.path) as file:
+            columns = tuple(file.schema_arrow.names)
+            rows = next(file.iter_batches(batch_size=64), None)
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableFileError(
+            f"{source.path}: starts like Parquet but cannot be read (the footer at the end is missing or damaged); "
+            "the file was probably cut while it was written or copied: write it again"
+        ) from error
+    records = [] if rows is None else plain_rows(rows)
+    return Sample(
+        layout="rows",
+        encoding=_UTF8,
+        head=b"PAR1",
+        records=tuple(records or [dict.fromkeys(columns)]),
+        lines=(),
+        unreadable=(),
+        columns=columns,
+    )
+
+
+def plain_rows(rows: Any) -> list[dict[str, Any]]:
+    """Give the rows of an Arrow batch as mappings, Arrow maps as mappings too."""
+    maps = {field.name for field in rows.schema if pa.types.is_map(field.type)}
+    listed: list[dict[str, Any]] = rows.to_pylist()
+    for row in listed:
+        for name in maps:
+            if row[name] is not None:
+                row[name] = dict(row[name])
+    return listed

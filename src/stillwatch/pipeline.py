@@ -1,0 +1,321 @@
+"""The way of one exchange, as code. Read `STAGES` first: each line is one transition, in the order in which they run.
+
+Takes paths of logs and settings. Gives `accounts.parquet`, `campaigns.json`, `report.html`, `run.json` and `quarantine.jsonl` in a
+folder. Promises that the same input gives the same output digest, whatever the order of files and lines, the batch size
+and the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stillwatch import __version__
+from stillwatch.detection.campaigns.claims.pivot import Releases
+from stillwatch.detection.detect import Detection, detect_campaigns
+from stillwatch.detection.facts import Facts, facts_of, no_facts
+from stillwatch.engines.parts import part_files
+from stillwatch.engines.protocol import Engine, open_engine
+from stillwatch.evidence.run_files import DetectSummary, RunCircumstances, RunFindings, write_results
+from stillwatch.integrity.digest import digest_bytes
+from stillwatch.intake.accounts_file import read_account_facts
+from stillwatch.intake.plan import IntakePlan, plan
+from stillwatch.intake.read import read_split
+from stillwatch.intake.releases import read_releases
+from stillwatch.intake.settings import IntakeSettings
+from stillwatch.intake.sources import digest_file, expand_paths
+from stillwatch.intake.split import Split
+from stillwatch.records.errors import StillwatchError
+from stillwatch.records.progress import Progress
+from stillwatch.records.sketch import SKETCH
+from stillwatch.sketches.batch import sketch_batch
+from stillwatch.sketches.attributes import hash_value
+
+REFERENCE_PREFIX = "reference\x1f"
+"""Put before account ids of reference traffic, so that an account may be in both."""
+DEFAULT_MEMORY_BYTES = 3 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectSettings:
+    """What a run was asked to do."""
+
+    paths: tuple[str, ...]
+    out: Path
+    format: str = "auto"
+    engine: str = "duckdb"
+    fdr: float = 0.01
+    """Promised false-discovery rate over campaigns, in (0, 1)."""
+    reference: tuple[str, ...] = ()
+    """Logs of traffic that is known to be ordinary; it calibrates the tests and is not judged."""
+    releases: Path | None = None
+    accounts: Path | None = None
+    show_text: bool = False
+    threads: int | None = None
+    memory_limit_bytes: int | None = None
+    """What the engine may hold before it spills to disk."""
+    now_us: int | None = None
+    """Present time; null takes it from the clock once, at the start."""
+    assume_zone: str | None = None
+    account_field: str | None = None
+    time_field: str | None = None
+    default_account: str | None = None
+    default_time: str | None = None
+    year: int | None = None
+    encoding: str | None = None
+    command: str = ""
+    """Command line to print in the report."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """What the stages hand on; each stage fills the fields of the next."""
+
+    settings: DetectSettings
+    progress: Progress
+    work: Path
+    engine: Engine
+    traffic: IntakePlan | None = None
+    reference: IntakePlan | None = None
+    input_digest: str = ""
+    facts: Facts = field(default_factory=no_facts)
+    left_out: tuple[str, ...] = ()
+    releases: Releases = ()
+    detection: Detection | None = None
+    summary: DetectSummary | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One transition."""
+
+    name: str
+    takes: str
+    gives: str
+    run: Callable[[Run], None]
+
+
+def plan_intake(run: Run) -> None:
+    """Find the files, tell their formats apart by content, cut them into splits, and digest their bytes."""
+    settings = run.settings
+    declared = IntakeSettings(
+        assume_zone=settings.assume_zone,
+        account_field=settings.account_field,
+        time_field=settings.time_field,
+        default_account=settings.default_account,
+        default_time=settings.default_time,
+        year=settings.year,
+        encoding=settings.encoding,
+        now_us=settings.now_us,
+    )
+    run.traffic = plan(expand_paths(settings.paths), settings.format, declared)
+    digests = [digest_file(file.source.path) for file in run.traffic.files]
+    if settings.reference:
+        run.reference = plan(expand_paths(settings.reference), settings.format, declared)
+        digests += ["reference " + digest_file(file.source.path) for file in run.reference.files]
+    if settings.accounts is not None:
+        read = read_account_facts(str(settings.accounts))
+        run.facts, run.left_out = facts_of(read.table, hash_value), read.left_out
+        digests.append("accounts " + digest_file(str(settings.accounts)))
+    if settings.releases is not None:
+        run.releases = tuple((release.model, release.released_us) for release in read_releases(str(settings.releases)))
+        digests.append("releases " + digest_file(str(settings.releases)))
+    run.input_digest = digest_bytes("\n".join(sorted(digests)).encode())
+
+
+def sketch_exchanges(run: Run) -> None:
+    """Read every log line once: Exchange, then ExchangeSketch; what cannot be read goes to the quarantine."""
+    splits = []
+    for planned, reference in ((run.traffic, False), (run.reference, True)):
+        if planned is None:
+            continue
+        for split in planned.splits:
+            side = run.work / "quarantine" / f"{len(splits):06d}.jsonl"
+            splits.append(json.dumps([split.to_json(), planned.settings.to_dict(), reference, str(side)]))
+    (run.work / "quarantine").mkdir()
+    run.progress.begin("reading and sketching", len(splits))
+    run.engine.map_splits(splits, sketch_split, SKETCH, "deliveries", run.progress.advance)
+    run.progress.end()
+
+
+def sketch_split(descriptor: str) -> Iterator[pa.RecordBatch]:
+    """Read one split to sketches, on whatever worker it runs; quarantined lines go to the split's own file, whole or not at all."""
+    split_text, declared, reference, side = json.loads(descriptor)
+    unfinished = f"{side}.{os.getpid()}"
+    with Path(unfinished).open("w", encoding="utf-8") as quarantine:
+        for output in read_split(Split.from_json(split_text), IntakeSettings.from_dict(declared)):
+            for entry in output.quarantined:
+                line = {"file": entry.file, "offset": entry.offset, "length": entry.length, "reason": entry.reason}
+                quarantine.write(json.dumps(line, ensure_ascii=False) + "\n")
+            batch = output.batch
+            if batch.num_rows:
+                yield sketch_batch(_as_reference(batch) if reference else batch)
+    Path(unfinished).replace(side)
+
+
+def find_campaigns(run: Run) -> None:
+    """From sketches to campaigns, at the promised rate."""
+    run.detection = detect_campaigns(
+        run.engine,
+        deliveries=part_files(run.work / "deliveries"),
+        facts=run.facts,
+        releases=run.releases,
+        has_reference=run.reference is not None,
+        reference_prefix=REFERENCE_PREFIX,
+        files=_file_names(run),
+        level=run.settings.fdr,
+        progress=run.progress,
+    )
+
+
+def write_files(run: Run) -> None:
+    """Write the results; each file appears whole or not at all."""
+    if run.detection is None or run.traffic is None:
+        raise StillwatchError("the stages ran out of order: there is no detection to write; run STAGES as they stand")
+    settings, found = run.settings, run.detection
+    findings = RunFindings(
+        campaigns=found.campaigns,
+        considered=found.considered,
+        accounts=found.accounts,
+        days=found.days,
+        columns=found.columns,
+        exchanges=found.exchanges,
+        repeats=found.repeats,
+        candidates=found.candidates,
+    )
+    circumstances = RunCircumstances(
+        version=__version__,
+        engine=settings.engine,
+        fdr=settings.fdr,
+        command=settings.command,
+        input_digest=run.input_digest,
+        files=len(run.traffic.files),
+        set_aside=tuple((item.path, item.reason) for item in run.traffic.set_aside),
+        formats=tuple(sorted({file.format_name for file in run.traffic.files})),
+        left_out=tuple(sorted({name for file in run.traffic.files for name in file.left_out} | set(run.left_out))),
+        quarantine_files=tuple(sorted((run.work / "quarantine").glob("*.jsonl"))),
+        has_releases=bool(run.releases),
+        has_reference=run.reference is not None,
+        texts=_exhibit_texts(run) if settings.show_text else {},
+        seconds=run.seconds,
+    )
+    run.summary = write_results(settings.out, findings, circumstances)
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(name="plan", takes="paths", gives="splits of log files, and their digest", run=plan_intake),
+    Stage(name="sketch", takes="log lines", gives="Exchange, then ExchangeSketch", run=sketch_exchanges),
+    Stage(name="detect", takes="ExchangeSketch", gives="Claim, then Campaign", run=find_campaigns),
+    Stage(name="write", takes="Campaign", gives="files and report", run=write_files),
+)
+
+
+def detect(settings: DetectSettings, progress: Progress) -> DetectSummary:
+    """Run all stages.
+
+    Args:
+        settings: What to do.
+        progress: Told of the advance.
+
+    Returns:
+        What was found and where it was written.
+
+    Raises:
+        StillwatchError: with a message for the user, for every input that cannot be used.
+        OSError: when a file cannot be written.
+    """
+    if not 0.0 < settings.fdr < 1.0:
+        raise StillwatchError(f"--fdr: got {settings.fdr}, expected a rate between 0 and 1, such as 0.01")
+    settings.out.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".work-", dir=settings.out))
+    engine = None
+    try:
+        engine = open_engine(
+            settings.engine,
+            work=work,
+            memory_limit_bytes=settings.memory_limit_bytes or DEFAULT_MEMORY_BYTES,
+            threads=settings.threads or os.cpu_count() or 1,
+        )
+        run = Run(settings=settings, progress=progress, work=work, engine=engine)
+        for stage in STAGES:
+            started = time.perf_counter()
+            stage.run(run)
+            run.seconds[stage.name] = round(time.perf_counter() - started, 3)
+    finally:
+        if engine is not None:
+            engine.close()
+        shutil.rmtree(work, ignore_errors=True)
+    if run.summary is None:
+        raise StillwatchError("the last stage wrote no summary; run STAGES as they stand")
+    return run.summary
+
+
+def _as_reference(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Put the prefix before the account ids."""
+    place = batch.schema.get_field_index("account_id")
+    marked = pa.array([REFERENCE_PREFIX + account for account in batch.column(place).to_pylist()], pa.string())
+    columns = [marked if position == place else column for position, column in enumerate(batch.columns)]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _file_names(run: Run) -> tuple[str, ...]:
+    """Return the path of each source number."""
+    if run.traffic is None:
+        return ()
+    names = [""] * (1 + max(file.source.number for file in run.traffic.files))
+    for file in run.traffic.files:
+        names[file.source.number] = file.source.path
+    return tuple(names)
+
+
+def _exhibit_texts(run: Run) -> dict[tuple[str, int], str]:
+    """Read the prompts of all exhibits again from the logs, by file and offset."""
+    if run.detection is None or run.traffic is None:
+        return {}
+    wanted = {
+        (exhibit.source_file, exhibit.source_offset) for campaign in run.detection.campaigns for exhibit in campaign.exhibits
+    }
+    names = _file_names(run)
+    files = {name for name, _ in wanted}
+    texts: dict[tuple[str, int], str] = {}
+    for split in run.traffic.splits:
+        if not any(piece.path in files for piece in split.pieces):
+            continue
+        for output in read_split(split, run.traffic.settings):
+            texts.update(_texts_of(output.batch, names, wanted))
+    return texts
+
+
+def _texts_of(
+    batch: pa.RecordBatch, names: tuple[str, ...], wanted: set[tuple[str, int]]
+) -> dict[tuple[str, int], str]:
+    numbers: npt.NDArray[np.int64] = batch.column("source_no").to_numpy(zero_copy_only=False)
+    offsets = batch.column("source_offset").to_numpy(zero_copy_only=False)
+    offsets_wanted = np.array(sorted({offset for _, offset in wanted}), dtype=np.int64)
+    found = {}
+    for row in np.flatnonzero(np.isin(offsets, offsets_wanted)):
+        key = (names[int(numbers[row])], int(offsets[row]))
+        text = batch.column("prompt")[int(row)].as_py()
+        if key in wanted and text is not None:
+            found[key] = text
+    return found
+
+
+def now_us(clock: Callable[[], float] = time.time) -> int:
+    """Return the present time in microseconds; the clock is an argument so that a run can be replayed."""
+    return round(clock() * 1_000_000)
+
+
+read_clock = partial(now_us, time.time)

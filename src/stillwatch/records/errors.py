@@ -1,0 +1,21 @@
+"""The base of every error that stillwatch raises on purpose.
+
+The tree (each package keeps its own branch in `errors.py`)::
+
+    StillwatchError
+     ├── intake.errors.IntakeError
+     ├── engines.errors.EngineError
+     ├── statistics.errors.StatisticsError
+     ├── sketches.errors.SketchError
+     ├── detection.errors.DetectionError
+     └── simulation.errors.SimulationError
+"""
+
+from __future__ import annotations
+
+
+class StillwatchError(Exception):
+    """An error whose message a user can act on: what, got, expected, where, and what to do.
+
+    The message never holds prompt or answer text; it names exchanges by id and log lines by file and byte span.
+    """
