@@ -93,7 +93,7 @@ def stillwatch(*arguments: str, timeout: float = 7_200.0) -> Invocation:
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
             if not pid and time.monotonic() - began > timeout:
                 child.kill()
-                pid, status, usage = os.wait4(child.pid, 0)
+                child.wait()
                 raise InvocationError(f"{command}: got no end within {timeout:.0f} s")
         wall = time.monotonic() - began
         child.returncode = os.waitstatus_to_exitcode(status)

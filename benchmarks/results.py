@@ -287,8 +287,8 @@ def main(arguments: list[str] | None = None) -> Path:
         work.mkdir(parents=True, exist_ok=True)
         settings = Settings(
             seeds=tuple(given.seeds[:1] if given.quick else given.seeds),
-            accounts=3_000 if given.quick else given.accounts,
-            exchanges=90_000 if given.quick else given.exchanges,
+            accounts=6_000 if given.quick else given.accounts,
+            exchanges=150_000 if given.quick else given.exchanges,
             real_accounts=1_500 if given.quick else given.real_accounts,
             ablation_seeds=1 if given.quick else given.ablation_seeds,
             work=work,

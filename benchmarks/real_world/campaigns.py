@@ -190,7 +190,7 @@ def _exchanges(
         times=times,
         prompts=prompts,
         turns=turns,
-        sessions=sessions if plan.family == "resold mixture" else None,
+        sessions=sessions if plan.family == "resold mixture" or rng.random() < 0.4 else None,
         addresses=addresses,
         output_tokens=output,
         system_prompts=systems,

@@ -2,7 +2,7 @@
 
 Takes the shared data folder and a split. Gives extraction pools, elicitation templates and honest text.
 
-The split, by data set and template family (disjoint; a set with one source only is halved by a digest of its row id):
+The split, by data set and template family (disjoint; a set with one source only is halved by a digest of the prompt):
 
 ==================  ==============================================  ==============================================
 material            development                                     report
@@ -37,6 +37,9 @@ Conversation = tuple[str, ...]
 
 LONGEST_PROMPT = 12_000
 """Characters; the few longer ones (up to 144,260) would decide a world's size alone."""
+
+FAMOUS = 40
+"""Characters; shorter turns ("thanks", "go on") are everybody's and may be in both splits."""
 
 EXTRACTION_SETS: dict[Split, tuple[tuple[str, str, str], ...]] = {
     "development": (
@@ -172,7 +175,7 @@ def shared_file(shared: Path, relative: str) -> Path:
 
 
 def part_of(identity: str, parts: int) -> int:
-    """Return the part, 0 to parts - 1, into which a row id falls: a digest, so that no order or clock decides."""
+    """Return the part, 0 to parts - 1, into which a text falls: a digest, so that no order or clock decides."""
     return int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big") % parts
 
 
@@ -211,9 +214,13 @@ def _half(split: Split) -> int:
 
 def _pools(shared: Path, split: Split) -> tuple[ExtractionPool, ...]:
     pools = []
+    # Two sets may hold one question; what development has seen is not reported on.
+    seen = (
+        {question for pool in _pools(shared, "development") for question in pool.questions} if _half(split) else set()
+    )
     for file, dataset, capability in EXTRACTION_SETS[split]:
         distinct = {row["prompt"]: row for row in reversed(_rows(shared, "prompts_extraction", file, dataset))}
-        rows = sorted(distinct.values(), key=lambda row: str(row["id"]))
+        rows = sorted((row for text, row in distinct.items() if text not in seen), key=lambda row: str(row["id"]))
         pools.append(
             ExtractionPool(
                 name=dataset,
@@ -284,27 +291,39 @@ def _programmers(shared: Path, split: Split) -> tuple[tuple[tuple[float, str, in
     return tuple(tuple(sorted(events)) for _, events in sorted(accounts.items()))
 
 
+def _benign(shared: Path, file: str, dataset: str | None = None, parts: int = 1, part: int = 0) -> list[dict[str, Any]]:
+    """Rows of a benign set that fall into one part of several."""
+    rows = _rows(shared, "prompts_benign", file, dataset)
+    # By the prompt and not the row: the same famous question asked twice falls into one half.
+    return [row for row in rows if part_of(row["prompt"], parts) == part]
+
+
+def _chat(shared: Path, split: Split) -> list[Conversation]:
+    """English conversations of a split; the report's hold no turn that development has seen."""
+    chat = [_turns(row) for row in _benign(shared, "arena_conversations_en", None, 2, _half(split))]
+    chat += [_turns(row) for file, dataset in CHAT_SETS[split] for row in _benign(shared, file, dataset)]
+    if split == "development":
+        return chat
+    oasst = str(shared_file(shared, "teacher_student/oasst_eval_prompts.parquet"))
+    with duckdb.connect() as connection:
+        prompts = connection.execute("select prompt from read_parquet(?) order by prompt_idx", [oasst]).fetchall()
+    chat += [(str(prompt),) for (prompt,) in prompts]
+    seen = {turn for conversation in _chat(shared, "development") for turn in conversation if len(turn) > FAMOUS}
+    return [conversation for conversation in chat if seen.isdisjoint(conversation)]
+
+
 def _honest(shared: Path, split: Split, documents: tuple[str, ...]) -> HonestText:
     def benign(file: str, dataset: str | None = None, parts: int = 1, part: int = 0) -> list[dict[str, Any]]:
-        rows = _rows(shared, "prompts_benign", file, dataset)
-        return [row for row in rows if part_of(str(row["id"]), parts) == part]
+        return _benign(shared, file, dataset, parts, part)
 
     half = _half(split)
-    chat = [_turns(row) for row in benign("arena_conversations_en", None, 2, half)]
-    chat += [_turns(row) for file, dataset in CHAT_SETS[split] for row in benign(file, dataset)]
-    if split == "report":
-        own_set = {row["prompt"] for row in benign("eval_user_prompts_en")}
-        oasst = str(shared_file(shared, "teacher_student/oasst_eval_prompts.parquet"))
-        with duckdb.connect() as connection:
-            prompts = connection.execute("select prompt from read_parquet(?) order by prompt_idx", [oasst]).fetchall()
-        chat += [(str(prompt),) for (prompt,) in prompts if prompt not in own_set]
     programming: dict[str, list[str]] = {}
     for file, dataset in PROGRAMMING_SETS[split]:
         for row in benign(file, dataset):
             programming.setdefault(row["account"] or str(row["id"]), []).append(row["prompt"])
     agents = benign("support_agent_tau_airline") if split == "report" else []
     return HonestText(
-        chat=tuple(chat),
+        chat=tuple(_chat(shared, split)),
         french=tuple(_turns(row) for row in benign("oasst_fr", None, 4, half)),
         programming=tuple(tuple(turns) for turns in programming.values()),
         programmers=_programmers(shared, split),
@@ -341,7 +360,7 @@ def load(shared: Path, split: Split) -> Sources:
     french = [
         _turns(row)
         for row in _rows(shared, "prompts_benign", "oasst_fr")
-        if part_of(str(row["id"]), 4) == 2 + _half(split)
+        if part_of(row["prompt"], 4) == 2 + _half(split)
     ]
     questions = tuple(dict.fromkeys(turn for turns in french for turn in turns if len(turn) > 25))
     return Sources(

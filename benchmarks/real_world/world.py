@@ -176,16 +176,18 @@ class World:
     ) -> None:
         """Add a person's exchanges to the traffic."""
         prompts, turns, sessions = self.dialogue(times, supply, document_share)
+        call = call or self.person_call()
         batch = Batch(
             times=times,
             prompts=prompts,
             turns=turns,
-            sessions=sessions,
+            # Own scripts seldom name a session.
+            sessions=sessions if call.stream or self.rng.random() < 0.4 else None,
             addresses=self.choose(addresses, len(times)),
             output_tokens=self.chat_answers(len(times)),
             system_prompts=[system_prompt] * len(times),
         )
-        self.traffic.add(account, call or self.person_call(), batch)
+        self.traffic.add(account, call, batch)
 
     def some_client(self) -> Client:
         """Return a browser or a library."""

@@ -16,7 +16,7 @@ from stillwatch.cli.verb_help import VerbHelp
 
 HELP = VerbHelp(
     name="evaluate",
-    purpose="Score detections of simulated worlds: recall per family, false positives per look-alike class, purity.",
+    purpose="Score detections of simulated worlds by campaign family and look-alike class.",
     examples=("stillwatch evaluate case world/truth.parquet", "stillwatch evaluate case world --baselines"),
     writes="nothing; it reads accounts.parquet of DIR and the world's truth.parquet.",
 )

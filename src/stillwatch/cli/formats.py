@@ -14,7 +14,7 @@ from stillwatch.cli.verb_help import VerbHelp
 
 HELP = VerbHelp(
     name="formats",
-    purpose="List the log formats that are read, the columns each fills and what one must know of it.",
+    purpose="List the log formats that are read, and what one must know of each.",
     examples=("stillwatch formats", "stillwatch formats generic"),
     writes="nothing.",
 )

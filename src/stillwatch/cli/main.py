@@ -66,11 +66,14 @@ def run(arguments: Sequence[str]) -> int:
     as_json, debug = "--json" in arguments, "--debug" in arguments
     try:
         result = build_app()(args=list(arguments), prog_name="stillwatch", standalone_mode=False)
-    except BrokenPipeError:  # the reader of the pipe has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # the reader has enough, as `head` does; typer turns that into an exit
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # takes what is still flushed at the end
         return ExitCode.DONE
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the boundary at which every error ends
+    except Exception as error:  # noqa: BLE001  # the boundary at which every error ends
         return _fail(error, as_json=as_json, debug=debug)
+    if result == ExitCode.INTERRUPTED:  # typer has caught the interrupt
+        return _fail(KeyboardInterrupt(), as_json=as_json, debug=debug)
     return int(result) if isinstance(result, int) else ExitCode.DONE
 
 

@@ -66,6 +66,12 @@ def tell_score(methods: Sequence[ScoredMethod], console: Console) -> None:
     console.print(_overall(methods))
     console.print(_families(own))
     console.print(_look_alikes(own))
+    for method in methods[1:]:
+        console.print(f"{method.name}: {method.threshold}", soft_wrap=True)
+    if own.worlds > 1:
+        console.print(
+            f"Largest share of false discoveries in one world: {own.worst_false_discoveries:.1%}", soft_wrap=True
+        )
     if own.unseen:
         console.print(f"{own.unseen:,} accounts of the truth sent nothing and are not counted.", soft_wrap=True)
     console.print(
@@ -93,15 +99,13 @@ def _overall(methods: Sequence[ScoredMethod]) -> Table:
     for method in methods:
         result = method.score
         table.add_row(
-            Text(method.name),
+            Text(method.name.replace(", ", "\n")),
             f"{result.flagged:,}",
             _rate(result.recall),
             _rate(result.false_discoveries),
-            f"{result.worst_false_discoveries:.1%}",
             _rate(result.false_positives),
             _share(result.purity),
             _share(result.completeness),
-            Text(method.threshold),
         )
     return table
 
@@ -142,8 +146,8 @@ def _table(title: str) -> Table:
 
 
 def _rate(rate: Rate) -> str:
-    """Say a share with its interval."""
-    return "none" if rate.value is None else f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+    """Say a share with its interval below it."""
+    return "none" if rate.value is None else f"{rate.value:.1%}\n{100 * rate.low:.1f} to {rate.high:.1%}"
 
 
 def _share(value: float | None) -> str:

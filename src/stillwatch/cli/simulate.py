@@ -49,6 +49,7 @@ def simulate(
         list[str] | None,
         typer.Option("--drop-column", metavar="NAME", help="Leave a column out, as many log sources do; repeatable."),
     ] = None,
+    with_text: Annotated[bool, typer.Option("--with-text", help="Write short answer texts too.")] = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
@@ -71,6 +72,7 @@ def simulate(
             only=tuple(only) if only else None,
             honest_only=honest_only,
             drop_columns=tuple(drop_columns or ()),
+            with_text=with_text,
         ),
         out,
         terminal,

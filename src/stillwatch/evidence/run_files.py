@@ -148,7 +148,10 @@ def write_results(out: Path, findings: RunFindings, circumstances: RunCircumstan
 def output_digest(findings: RunFindings) -> str:
     """Digest accounts and campaigns; where in which file an exhibit stands is left out."""
     spanless = [
-        replace(campaign, exhibits=tuple(replace(one, source_file="", source_offset=0, source_length=0) for one in campaign.exhibits))
+        replace(
+            campaign,
+            exhibits=tuple(replace(one, source_file="", source_offset=0, source_length=0) for one in campaign.exhibits),
+        )
         for campaign in (*findings.campaigns, *findings.considered)
     ]
     document = campaigns_document(version="", fdr=0.5, campaigns=spanless, considered=())
@@ -161,7 +164,9 @@ def tests_not_run(findings: RunFindings, circumstances: RunCircumstances) -> lis
     for columns, title, tests in TELEMETRY:
         if any(findings.columns[column] for column in columns):
             continue
-        missing += [{"name": test, "reason": f"no exchange has {title}", "needed": f"logs with {title}"} for test in tests]
+        missing += [
+            {"name": test, "reason": f"no exchange has {title}", "needed": f"logs with {title}"} for test in tests
+        ]
     if not circumstances.has_releases and findings.columns["model"]:
         missing.append(
             {

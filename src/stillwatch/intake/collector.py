@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.intake.errors import RecordError
+from stillwatch.intake.errors import PassedOver, RecordError
 from stillwatch.intake.exchange_batch import FLAT_NAMES, SCHEMA, Positions, Reading, exchange_batch
 from stillwatch.intake.field_path import look_up
-from stillwatch.intake.formats.generic import GENERIC, NOT_FLAT
 from stillwatch.intake.formats.format import Format, Joined, Orphan, Place, Record
+from stillwatch.intake.formats.generic import GENERIC, NOT_FLAT
 from stillwatch.intake.split import SplitOutput, Tally
 from stillwatch.records.campaign import Quarantined
 
@@ -53,14 +53,20 @@ class Collector:
 
     def add(self, record: Any, place: Place) -> None:
         """Take one record. Call `drain` now and then, at least once per block of input."""
-        self._read[place.source] += 1
         self._bytes += place.length
+        if self._joiner is None:
+            self._read[place.source] += 1
         try:
             if self._plain and type(record) is dict:
                 self._keep_plain(record, place)
             else:
                 self._take(record, place)
+        except PassedOver as passed:
+            self._read[place.source] -= 1
+            self._notes[f"passed over: {passed.reason}"] += 1
         except RecordError as error:
+            if self._joiner is not None:
+                self._read[place.source] += 1
             self._refuse(place, error.reason)
 
     def add_bytes(self, size: int) -> None:
@@ -107,7 +113,9 @@ class Collector:
                 self._keep(row, scope, place)
 
     def _take_joined(self, results: Any) -> None:
+        """Take what a joiner gives. Of a joined format exchanges are counted rather than lines, several of which make one."""
         for result in results:
+            self._read[result.place.source] += 1
             if isinstance(result, Joined):
                 self._keep(result.row, result.record, result.place)
             elif isinstance(result, Orphan):

@@ -66,7 +66,9 @@ def text_of(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        return str(int(value)) if math.isfinite(value) and value.is_integer() else (repr(value) if value == value else None)  # noqa: PLR0124
+        if not math.isfinite(value):
+            return None
+        return str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace") or None
     return None
@@ -124,7 +126,9 @@ def _blank_to_null(values: Any) -> Any:
 def _each(values: list[Any], read: Callable[[Any], Any], kind: Any) -> tuple[Any, int]:
     converted = [None if value is None else read(value) for value in values]
     lost = sum(
-        1 for value, result in zip(values, converted, strict=True) if result is None and value is not None and value != ""
+        1
+        for value, result in zip(values, converted, strict=True)
+        if result is None and value is not None and value != ""
     )
     return pa.array(converted, kind), lost
 

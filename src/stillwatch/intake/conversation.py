@@ -111,7 +111,11 @@ def _spoken(messages: object) -> Iterable[tuple[str, object]]:
     for message in messages:
         if isinstance(message, str):
             spoken.append(("user", message))
-        elif isinstance(message, Mapping) and message.get("type") not in {"reasoning", "function_call", "function_call_output"}:
+        elif isinstance(message, Mapping) and message.get("type") not in {
+            "reasoning",
+            "function_call",
+            "function_call_output",
+        }:
             content = message.get("content")
             if content is None:
                 content = message.get("parts")

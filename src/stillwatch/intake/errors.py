@@ -10,6 +10,7 @@ The tree::
      ├── MostlyUnreadableError   a file in which more than half of the lines fail
      ├── CompanionFileError      an accounts or releases file that cannot be used
      └── RecordError             one record that cannot be read; becomes a quarantine entry, never reaches the user
+          └── PassedOver         one record that is no exchange; is counted
 
 Messages hold file names, byte offsets, field names, types and format names. They never hold a value of a text field.
 """
@@ -54,3 +55,7 @@ class RecordError(IntakeError):
         """Keep the reason, which says what was got and expected without any text of the record."""
         super().__init__(reason)
         self.reason = reason
+
+
+class PassedOver(RecordError):  # noqa: N818 - it is no error: the record is whole, but no exchange
+    """A record that is no exchange and need not be one. The reader counts it in the notes and quarantines nothing."""

@@ -93,9 +93,7 @@ def exchange_batch(
     columns["source_no"] = pa.array(positions.source_no, pa.int32())
     columns["source_offset"] = pa.array(positions.offset, pa.int64())
     columns["source_length"] = pa.array(positions.length, pa.int64())
-    arrays = [
-        _flat(columns[field.name]) if field.name in columns else pa.nulls(rows, field.type) for field in SCHEMA
-    ]
+    arrays = [_flat(columns[field.name]) if field.name in columns else pa.nulls(rows, field.type) for field in SCHEMA]
     for name in [name for name, count in notes.items() if count == 0]:
         del notes[name]
     keep = pc.and_(pc.is_valid(arrays[0]), pc.is_valid(arrays[1]))
@@ -174,9 +172,9 @@ def _accounts(accounts: Any | None, rows: int, settings: IntakeSettings) -> Any:
 
 
 def _times(values: Any | None, rows: int, reading: Reading) -> tuple[Any, dict[int, str]]:
-    if values is None:
-        times, reasons = pa.nulls(rows, pa.int64()), {}
-    else:
+    reasons: dict[int, str] = {}
+    times = pa.nulls(rows, pa.int64())
+    if values is not None:
         times, reasons = read_instants(values, reading.zone)
     times = _flat(times)
     if reading.settings.default_time is not None and times.null_count:

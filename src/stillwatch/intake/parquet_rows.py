@@ -47,37 +47,37 @@ def read_rows(piece: Piece, form: Format, reading: Reading, collector: Collector
     with file:
         row = piece.first_row
         for group in range(piece.start, file.metadata.num_row_groups if piece.stop is None else piece.stop):
-            yield from _read_group(file, group, row, piece, form, reading, collector)
-            row += file.metadata.row_group(group).num_rows
+            count = file.metadata.row_group(group).num_rows
+            try:
+                for batch in _batches(file, group, form, reading):
+                    if form is GENERIC:
+                        yield from _generic_batch(batch, row, piece.number, reading, collector)
+                    else:
+                        _add_rows(batch, row, piece.number, collector)
+                        yield from collector.drain()
+                    row += batch.num_rows
+                    count -= batch.num_rows
+            except (pa.ArrowException, OSError):
+                reason = f"row group {group} is damaged: rows {row} to {row + count - 1} could not be read"
+                collector.refuse(Place(piece.number, row, 0), reason)
+                row += count
 
 
-def _read_group(
-    file: Any, group: int, first: int, piece: Piece, form: Format, reading: Reading, collector: Collector
-) -> Iterator[SplitOutput]:
+def _batches(file: Any, group: int, form: Format, reading: Reading) -> Iterator[Any]:
     facts = file.metadata.row_group(group)
     if facts.num_rows == 0:
         return
     rows_at_once = max(1, min(BATCH_ROWS, _READ_BYTES * facts.num_rows // max(1, facts.total_byte_size)))
-    generic = form is GENERIC
-    columns = [name for name in file.schema_arrow.names if name in FLAT_NAMES or _declared(name, reading)]
-    row = first
-    try:
-        for batch in file.iter_batches(
-            batch_size=rows_at_once, row_groups=[group], columns=columns if generic else None, use_threads=False
-        ):
-            if generic:
-                yield from _generic_batch(batch, row, piece.number, reading, collector)
-            else:
-                for number, record in enumerate(plain_rows(batch), start=row):
-                    collector.add(record, Place(piece.number, number, 0))
-                collector.add_bytes(batch.nbytes)
-                yield from collector.drain()
-            row += batch.num_rows
-    except (pa.ArrowException, OSError):
-        last = first + facts.num_rows - 1
-        collector.refuse(
-            Place(piece.number, row, 0), f"row group {group} is damaged: rows {row} to {last} could not be read"
-        )
+    known = [name for name in file.schema_arrow.names if name in FLAT_NAMES or _declared(name, reading)]
+    yield from file.iter_batches(
+        batch_size=rows_at_once, row_groups=[group], columns=known if form is GENERIC else None, use_threads=False
+    )
+
+
+def _add_rows(batch: Any, row: int, source: int, collector: Collector) -> None:
+    for number, record in enumerate(plain_rows(batch), start=row):
+        collector.add(record, Place(source, number, 0))
+    collector.add_bytes(batch.nbytes)
 
 
 def _declared(name: str, reading: Reading) -> bool:

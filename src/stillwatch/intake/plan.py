@@ -9,7 +9,6 @@ group of files, since a line in one may belong to a line in another. Where the c
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,12 +26,12 @@ from stillwatch.intake.sample import Sample, take_sample
 from stillwatch.intake.settings import IntakeSettings
 from stillwatch.intake.sources import SourceFile
 from stillwatch.intake.split import Piece, Split
-from stillwatch.intake.trial import failure_of
+from stillwatch.intake.tallies import FEW
+from stillwatch.intake.trial import Trial, try_sample
 
 SPLIT_BYTES = 64 << 20
 _PACKED_BYTES = 16 << 20
 """Files up to this size may share a split."""
-_FEW = 4
 _SEEK = 1 << 20
 
 
@@ -91,6 +90,7 @@ def plan(
     files: list[PlannedFile] = []
     aside: list[SetAside] = []
     pieces: list[tuple[Format, list[Piece]]] = []
+    trials: list[_Tried] = []
     for source in sources:
         sample = take_sample(source, declared.encoding)
         reason = _why_not(source, sample)
@@ -98,13 +98,14 @@ def plan(
             aside.append(SetAside(path=source.path, reason=reason))
             continue
         form = recognise(sample, source.path, declared) if forced is None else forced
-        _check_readable(sample, source, form, declared)
+        trials.append(_tried(source, sample, form, declared))
         left_out = _left_out(sample, declared) if form is GENERIC else ()
         files.append(PlannedFile(source=source, format_name=form.name, left_out=left_out))
         pieces.append((form, list(_pieces(source, sample, form, split_bytes))))
     if not files:
         said = "; ".join(f"{item.path}: {item.reason}" for item in aside)
         raise UnknownFormatError(f"there is nothing to read ({said}); give at least one log file with exchanges")
+    _check_run(trials)
     return IntakePlan(
         files=tuple(files), splits=tuple(_packed(pieces, split_bytes)), set_aside=tuple(aside), settings=declared
     )
@@ -120,31 +121,59 @@ def _why_not(source: SourceFile, sample: Sample) -> str | None:
         if isinstance(record, Mapping):
             keys.update(record)
     said = facts_table(keys)
-    return None if said is None else f"this is {said}; it lies in a folder that was given as a whole and is not read as a log"
+    return (
+        None
+        if said is None
+        else f"this is {said}; it lies in a folder that was given as a whole and is not read as a log"
+    )
 
 
-def _check_readable(sample: Sample, source: SourceFile, form: Format, settings: IntakeSettings) -> None:
-    """Stop early where most of the sampled lines fail. Of a compressed file the end is unknown; it is judged when read."""
-    if sample.layout == "rows" or form.text or source.kind != "plain":
-        return
-    failed: Counter[str] = Counter(reason for _, reason in sample.unreadable)
-    total = len(sample.unreadable) + len(sample.records)
-    if form.parse is not None:
-        for record in sample.records:
-            failed.update(failure_of(form, record, settings))
-    if total >= _FEW and failed.total() * 2 > total:
-        reason, _ = failed.most_common(1)[0]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """A file, its format, and how its sample fared."""
+
+    source: SourceFile
+    form: Format
+    trial: Trial
+
+
+def _tried(source: SourceFile, sample: Sample, form: Format, settings: IntakeSettings) -> _Tried:
+    """Try the sample, and stop early where most of the sampled records fail.
+
+    Of a compressed file the end is unknown, and of a format that joins the partners of a record may lie elsewhere: such files are
+    judged when they are read.
+    """
+    trial = try_sample(form, sample, settings)
+    judged = source.kind == "plain" and form.joiner is None
+    if judged and trial.tried >= FEW and trial.failed * 2 > trial.tried:
         raise MostlyUnreadableError(
-            f"{source.path}: {failed.total()} of {total} lines at its head and end cannot be read as {form.title} "
-            f"(most often: {reason}); the likely format is {_likely(sample, source, settings)}"
+            f"{source.path}: {trial.failed} of {trial.tried} records at its head and end cannot be read as {form.title} "
+            f"(most often: {trial.reason}). {_advice(source, sample, form, settings)}"
         )
+    return _Tried(source=source, form=form, trial=trial)
 
 
-def _likely(sample: Sample, source: SourceFile, settings: IntakeSettings) -> str:
+def _advice(source: SourceFile, sample: Sample, form: Format, settings: IntakeSettings) -> str:
     try:
-        return f"`{recognise(sample, source.path, settings).name}`"
-    except UnknownFormatError:
-        return "unknown"
+        likely = recognise(sample, source.path, settings)
+    except UnknownFormatError as error:
+        return f"No format fits: {error}"
+    if likely is not form:
+        return f"The likely format is `{likely.name}` ({likely.title}): give --format {likely.name} or auto"
+    return form.needs
+
+
+def _check_run(trials: Sequence[_Tried]) -> None:
+    """Stop early where no sampled record of the whole run can be read: something has to be declared."""
+    if any(tried.trial.failed < tried.trial.tried or not tried.trial.tried for tried in trials):
+        return
+    if len(trials) > 1 and any(tried.form.joiner is not None for tried in trials):
+        return  # what one file lacks, another may have
+    said = trials[0]
+    others = f"; nor of {len(trials) - 1} more files" if len(trials) > 1 else ""
+    raise MostlyUnreadableError(
+        f"{said.source.path}: no record can be read as {said.form.title} ({said.trial.reason}){others}. {said.form.needs}"
+    )
 
 
 def _left_out(sample: Sample, settings: IntakeSettings) -> tuple[str, ...]:

@@ -48,9 +48,7 @@ class Split:
     def from_json(cls, text: str) -> Split:
         """Read what `to_json` gave."""
         values = orjson.loads(text)
-        return cls(
-            format_name=values["format_name"], pieces=tuple(Piece(**piece) for piece in values["pieces"])
-        )
+        return cls(format_name=values["format_name"], pieces=tuple(Piece(**piece) for piece in values["pieces"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,9 @@ def _gzip_blocks(file: BinaryIO) -> Iterator[bytes]:
             if not fed:
                 return
             if not _GZIP_MEMBER.startswith(fed[:2]):
-                raise StreamCutError("bytes after the end of the gzip data are no gzip data; the rest of the file is unread")
+                raise StreamCutError(
+                    "bytes after the end of the gzip data are no gzip data; the rest of the file is unread"
+                )
             member = zlib.decompressobj(wbits=31)
         try:
             out = member.decompress(fed, BLOCK)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from stillwatch.intake.errors import MostlyUnreadableError
 from stillwatch.intake.split import SplitOutput
 
-_FEW = 4
+FEW = 4
 """Lines below which a file is too short to be judged."""
 
 
@@ -45,7 +45,7 @@ class FileTallies:
         """
         for number, path in self._paths.items():
             read, failed = self._read[number], self._quarantined[number]
-            if read >= _FEW and failed * 2 > read:
+            if read >= FEW and failed * 2 > read:
                 reasons = self._reasons.get(number, Counter())
                 said = f" (most often: {reasons.most_common(1)[0][0]})" if reasons else ""
                 raise MostlyUnreadableError(

@@ -19,7 +19,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MISSING = "time is missing: expected a request time; name its field with the setting `time_field`, or give `default_time`"
+MISSING = (
+    "time is missing: expected a request time; name its field with the setting `time_field`, or give `default_time`"
+)
 NAIVE = "time has no zone: expected ISO-8601 with a zone (Z or +hh:mm); declare the zone with the setting `assume_zone`"
 UNREADABLE = "time is unreadable: expected ISO-8601 with a zone, or a number of s, ms, us or ns since the epoch"
 TOO_EARLY = "time is before 2015: the clock was not set, or the number is in another unit"

@@ -52,6 +52,18 @@ class Events:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sessions:
+    """Sessions of one day, by stream."""
+
+    owner: Integers
+    """Stream."""
+    local: Integers
+    """Number within stream and day."""
+    size: Integers
+    """Events; sessions without any are possible."""
+
+
 class Schedule:
     """Walks over the days of a world and keeps what each stream still has to send."""
 
@@ -102,14 +114,11 @@ class Schedule:
         active = np.flatnonzero(counts)
         stream = np.repeat(active, counts[active])
         place = np.arange(len(stream)) - np.repeat(np.cumsum(counts[active]) - counts[active], counts[active])
-        session, session_stream, local = self._sessions(day, stream, place, counts)
+        session, sessions = self._sessions(day, stream, place, counts)
         order = np.argsort(session, kind="stable")
         stream, session = stream[order], session[order]
-        sizes = np.bincount(session, minlength=len(session_stream))
-        first = np.cumsum(sizes) - sizes
-        position = np.arange(len(stream)) - first[session]
-        begin = self._session_starts(day, session_stream, local)
-        seconds = self._event_seconds(day, stream, session, position, begin, first, sizes)
+        position = np.arange(len(stream)) - (np.cumsum(sessions.size) - sessions.size)[session]
+        seconds = self._event_seconds(day, session, position, sessions)
         time_us = FIRST_DAY_US + day * DAY_US + np.floor(seconds * 1e6).astype(np.int64)
         order = np.lexsort((position, stream, time_us))
         stream, session, position = stream[order], session[order], position[order]
@@ -120,30 +129,39 @@ class Schedule:
             time_us=time_us[order],
             ordinal=ordinal,
             key=mix(self._seed, stream, ordinal, Purpose.EXCHANGE),
-            session=mix(self._seed, session_stream[session], day, local[session], Purpose.SESSION_ID),
+            session=mix(self._seed, sessions.owner[session], day, sessions.local[session], Purpose.SESSION_ID),
             position=position,
-            item=self._items(stream, ordinal, day),
+            item=self._items(stream, ordinal),
         )
 
-    def _sessions(
-        self, day: int, stream: Integers, place: Integers, counts: Integers
-    ) -> tuple[Integers, Integers, Integers]:
-        """Session of each event, the stream of each session, and its number within stream and day."""
+    def _sessions(self, day: int, stream: Integers, place: Integers, counts: Integers) -> tuple[Integers, _Sessions]:
+        """Session of each event, and the sessions of the day that have events."""
         mean = self._streams["session"]
         wanted = counts / np.maximum(mean, 1.0)
-        rounded = np.floor(wanted + unit(mix(self._seed, np.arange(len(counts)), day, Purpose.SESSION))).astype(np.int64)
+        rounded = np.floor(wanted + unit(mix(self._seed, np.arange(len(counts)), day, Purpose.SESSION))).astype(
+            np.int64
+        )
         number = np.where(counts > 0, np.maximum(rounded, 1), 0)
         single = mean <= 1.0
         number[single] = counts[single]
         first = np.cumsum(number) - number
         chosen = below(mix(self._seed, stream, day, place, Purpose.SESSION), np.maximum(number[stream], 1))
-        local_of_event = np.where(single[stream], place, chosen)
-        session_stream = np.repeat(np.arange(len(counts)), number)
-        local = np.arange(len(session_stream)) - first[session_stream]
-        return first[stream] + local_of_event, session_stream, local
+        session = first[stream] + np.where(single[stream], place, chosen)
+        owner = np.repeat(np.arange(len(counts)), number)
+        local = np.arange(len(owner)) - first[owner]
+        size = np.bincount(session, minlength=len(owner))
+        return session, _Sessions(owner=owner, local=local, size=size)
 
-    def _session_starts(self, day: int, owner: Integers, local: Integers) -> Reals:
-        """Seconds of the day at which each session begins."""
+    def _window(self, day: int, owner: Integers) -> tuple[Reals, Reals]:
+        """Seconds of the day between which the owners' streams are in use."""
+        part = self._streams[owner]
+        low = np.maximum(part["start"] - day, 0.0) * _DAY_SECONDS
+        high = np.minimum(part["end"] - day, 1.0) * _DAY_SECONDS
+        return low, np.maximum(high, low + 1.0)
+
+    def _session_starts(self, day: int, sessions: _Sessions) -> Reals:
+        """Seconds of the day at which each session would begin."""
+        owner, local = sessions.owner, sessions.local
         part = self._streams[owner]
         utc = np.arange(24)
         weights = self._profiles[part["hours"][:, None], (utc + part["zone"][:, None].astype(np.int64)) % 24]
@@ -158,34 +176,34 @@ class Schedule:
         # Timer-driven work starts at its minute; what follows in the hour queues up behind it.
         timed = part["minute"] >= 0
         seconds = hour * 3600.0 + np.where(timed, part["minute"] * 60.0 + inside**3 * 900.0, inside * 3600.0)
-        low = np.maximum(part["start"] - day, 0.0) * _DAY_SECONDS
-        high = np.minimum(part["end"] - day, 1.0) * _DAY_SECONDS
+        low, high = self._window(day, owner)
         outside = (seconds < low) | (seconds >= high)
-        return np.where(outside, low + inside * np.maximum(high - low, 0.0), seconds)
+        return np.where(outside, low + inside * (high - low), seconds)
 
-    def _event_seconds(
-        self,
-        day: int,
-        stream: Integers,
-        session: Integers,
-        position: Integers,
-        begin: Reals,
-        first: Integers,
-        sizes: Integers,
-    ) -> Reals:
-        """Seconds of the day of each event, in the order of `session`; sessions that would pass midnight move forward."""
-        part_mean, part_spread = self._streams["gap_mean"][stream], self._streams["gap_spread"][stream]
-        gaps = np.exp(part_mean + part_spread * normal(mix(self._seed, stream, day, session, position, Purpose.GAP)))
-        gaps = np.where(position > 0, gaps, 0.0)
+    def _event_seconds(self, day: int, session: Integers, position: Integers, sessions: _Sessions) -> Reals:
+        """Seconds of the day of each event, ordered by session; a session that would pass midnight moves forward."""
+        begin = self._session_starts(day, sessions)
+        owner = sessions.owner[session]
+        mean, spread = self._streams["gap_mean"][owner], self._streams["gap_spread"][owner]
+        noise = normal(mix(self._seed, owner, day, sessions.local[session], position, Purpose.GAP))
+        gaps = np.where(position > 0, np.exp(mean + spread * noise), 0.0)
         total = np.cumsum(gaps)
-        since = total - (total[first[session]] - gaps[first[session]])
-        seconds = begin[session] + since
-        last = np.minimum(self._streams["end"][stream] - day, 1.0) * _DAY_SECONDS - 0.001
-        low = np.maximum(self._streams["start"][stream] - day, 0.0) * _DAY_SECONDS
-        over = np.maximum(seconds[(first + sizes - 1)[session]] - last, 0.0)
-        return np.minimum(np.maximum(seconds - over, low), last)
+        first = np.cumsum(sessions.size) - sessions.size
+        held = sessions.size > 0
+        duration = np.zeros(len(begin))
+        duration[held] = total[(first + sessions.size - 1)[held]] - total[first[held]]
+        since = total - total[first[session]]
+        low, high = self._window(day, sessions.owner)
+        shrink = np.minimum(1.0, 0.9 * (high - low) / np.maximum(duration, 1e-9))
+        latest = high - duration * shrink
+        # Drawn, not cut: sessions that end with the day must not end at the same instant.
+        slack = np.minimum(latest - low, 1800.0) * unit(
+            mix(self._seed, sessions.owner, day, sessions.local, Purpose.SHIFT)
+        )
+        begin = np.where(begin > latest, latest - slack, begin)
+        return np.asarray(np.minimum(begin[session] + since * shrink[session], _DAY_SECONDS - 1e-5))
 
-    def _items(self, stream: Integers, ordinal: Integers, day: int) -> Integers:
+    def _items(self, stream: Integers, ordinal: Integers) -> Integers:
         """Which item of its pool each event asks for."""
         mode = self._streams["items"][stream]
         size = self._streams["pool_size"][stream]

@@ -146,7 +146,9 @@ def scripted(streams: Rows, setting: Setting) -> None:
     kinds = [AddressKind.CLOUD, AddressKind.OFFICE, AddressKind.HOME, AddressKind.VPN, AddressKind.MOBILE]
     streams["address_kind"] = draw.choice(kinds, size=count, p=[0.5, 0.2, 0.19, 0.08, 0.03])
     streams["address_pool"] = np.where(draw.random(count) < 0.55, 1, draw.geometric(0.18, count))
-    streams["address_hold"] = draw.choice([Hold.ALWAYS, Hold.DAY, Hold.SESSION, Hold.EXCHANGE], size=count, p=[0.2, 0.4, 0.2, 0.2])
+    streams["address_hold"] = draw.choice(
+        [Hold.ALWAYS, Hold.DAY, Hold.SESSION, Hold.EXCHANGE], size=count, p=[0.2, 0.4, 0.2, 0.2]
+    )
     gateways(streams, draw)
     streams["agent"] = library_agents(count, draw)
     streams["other_agent"] = library_agents(count, draw)

@@ -33,7 +33,32 @@ _PROFILES = {
     "school": (1, 0.3, 0.1, 0.1, 0.1, 0.1, 0.4, 1, 3, 5, 6, 5, 4, 5, 7, 9, 11, 12, 11, 12, 13, 11, 7, 3),
     "staff": (0.5, 0.2, 0.1, 0.1, 0.1, 0.1, 0.2, 1, 5, 12, 13, 12, 5, 9, 12, 12, 12, 10, 7, 6, 5, 4, 2, 1),
     "owl": (14, 13, 11, 8, 5, 2, 1, 0.5, 0.5, 0.5, 1, 1.5, 2, 2, 2.5, 3, 3, 3.5, 4, 5, 7, 9, 12, 14),
-    "day": (3, 2.4, 2, 1.8, 1.7, 1.8, 2.4, 3.3, 4.2, 5, 5.4, 5.5, 5.3, 5.3, 5.4, 5.4, 5.3, 5.2, 5.2, 5.2, 5.2, 5, 4.4, 3.7),
+    "day": (
+        3,
+        2.4,
+        2,
+        1.8,
+        1.7,
+        1.8,
+        2.4,
+        3.3,
+        4.2,
+        5,
+        5.4,
+        5.5,
+        5.3,
+        5.3,
+        5.4,
+        5.4,
+        5.3,
+        5.2,
+        5.2,
+        5.2,
+        5.2,
+        5,
+        4.4,
+        3.7,
+    ),
 }
 HOURS = {name: number for number, name in enumerate(_PROFILES)}
 """Number of an hour profile; profiles are in local time."""
@@ -42,7 +67,7 @@ HOURS = {name: number for number, name in enumerate(_PROFILES)}
 def hour_weights() -> Reals:
     """Share of each local hour, `[profiles, 24]`, rows sum to 1."""
     table = np.array(list(_PROFILES.values()), dtype=np.float64)
-    return table / table.sum(axis=1, keepdims=True)
+    return np.asarray(table / table.sum(axis=1, keepdims=True))
 
 
 def is_weekend(day: int) -> bool:

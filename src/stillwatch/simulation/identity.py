@@ -89,7 +89,28 @@ for _kind in AddressKind:
 _BLOCKS = np.array([256 * 40, 24, 256 * 8, 256 * 6, 96])
 """Distinct (second, third) octet pairs per first octet."""
 _HOSTS = np.array([254, 16, 254, 254, 254])
-COUNTRIES = ("US", "US", "US", "DE", "GB", "FR", "IN", "BR", "JP", "CA", "ES", "NL", "KR", "SG", "AU", "PL", "MX", "IT", "ID", "TR")
+COUNTRIES = (
+    "US",
+    "US",
+    "US",
+    "DE",
+    "GB",
+    "FR",
+    "IN",
+    "BR",
+    "JP",
+    "CA",
+    "ES",
+    "NL",
+    "KR",
+    "SG",
+    "AU",
+    "PL",
+    "MX",
+    "IT",
+    "ID",
+    "TR",
+)
 _DOTTED = pa.array([f"{number}." for number in range(256)])
 _PLAIN = pa.array([str(number) for number in range(256)])
 _HEX = pa.array([f"{number:04x}" for number in range(65_536)])
@@ -117,7 +138,9 @@ def email_domain(number: int) -> str:
         return DISPOSABLE_MAIL[number - 100]
     hashed = int(mix(number, Purpose.KEY)[0])
     letters = "bdfgklmnprstvz", "aeiou"
-    name = "".join(letters[place % 2][(hashed >> (5 * place)) % len(letters[place % 2])] for place in range(6 + number % 4))
+    name = "".join(
+        letters[place % 2][(hashed >> (5 * place)) % len(letters[place % 2])] for place in range(6 + number % 4)
+    )
     return f"{name}.{('com', 'io', 'org', 'net', 'dev', 'co', 'eu')[(hashed >> 60) % 7]}"
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from stillwatch.simulation.campaigns.registry import FAMILIES
 from stillwatch.simulation.errors import SettingsError
 from stillwatch.simulation.honest.registry import CLASSES
+from stillwatch.simulation.randomness import Integers, Reals
 
 CAMPAIGN_SHARE = 0.0099
 """Share of accounts that campaigns have: honest accounts are at least 99% of all."""
@@ -149,10 +150,11 @@ def make_plan(
         )
     warnings: tuple[str, ...] = ()
     if planted > 0.01 * accounts:
-        warnings = (
+        text = (
             f"{planted} of {accounts} accounts belong to campaigns, more than 1%: the world is too small for "
-            f"{len(campaigns)} campaigns of at least {SMALLEST_POOL} accounts; use at least {100 * planted} accounts",
+            f"{len(campaigns)} campaigns of at least {SMALLEST_POOL} accounts; use at least {100 * planted} accounts"
         )
+        warnings = (text,)
     sizes = _share_out(rest, np.array([kind.share for kind in classes.values()]), 1)
     honest = tuple(Planned(name=name, accounts=int(size)) for name, size in zip(classes, sizes, strict=True))
     return Plan(honest=honest, campaigns=campaigns, warnings=warnings)
@@ -181,11 +183,11 @@ def _campaigns(
     return tuple(found)
 
 
-def _share_out(total: int, weights: np.ndarray[tuple[int, ...], np.dtype[np.float64]], least: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _share_out(total: int, weights: Reals, least: int) -> Integers:
     """Whole numbers of at least `least` that sum to `total`, as near to the weights as can be."""
     free = max(total - least * len(weights), 0)
     exact = free * weights / weights.sum()
     sizes = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - sizes), kind="stable")
     sizes[order[: free - int(sizes.sum())]] += 1
-    return sizes + least
+    return np.asarray(sizes + least)

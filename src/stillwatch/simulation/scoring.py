@@ -322,16 +322,17 @@ def _ratio(part: int, whole: int) -> float | None:
 def _columns(file: Path, names: tuple[str, ...]) -> dict[str, list[Any]]:
     """Read columns as Python lists."""
     try:
-        table = pq.read_table(file, columns=list(names))
+        present = pq.read_schema(file).names
+        lacking = [name for name in names if name not in present]
+        table = None if lacking else pq.read_table(file, columns=list(names))
     except (OSError, pa.ArrowException) as error:
         raise SimulationError(
             f"{file} cannot be read: expected a Parquet file with the columns {', '.join(names)}, "
             f"got {type(error).__name__}. `stillwatch simulate` writes truth.parquet, `stillwatch detect` accounts.parquet."
         ) from error
-    lacking = [name for name in names if name not in table.column_names]
-    if lacking:
+    if table is None:
         raise SimulationError(
-            f"{file} lacks {', '.join(lacking)}: got the columns {', '.join(table.column_names)}, "
+            f"{file} lacks {', '.join(lacking)}: got the columns {', '.join(present)}, "
             f"expected {', '.join(names)}. `stillwatch simulate` writes truth.parquet, `stillwatch detect` accounts.parquet."
         )
     return {name: table.column(name).to_pylist() for name in names}

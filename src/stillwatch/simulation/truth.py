@@ -55,5 +55,3 @@ def truth_table(cohort: Cohort, names: list[str]) -> pa.Table:
         }
     )
     return table.sort_by("account_id")
-
-

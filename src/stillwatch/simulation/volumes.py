@@ -37,7 +37,9 @@ def settle_volumes(cohort: Cohort, exchanges: int, share: float | None, days: in
     if planted > 0.0:
         wanted = share * exchanges if share is not None else min(planted, _CAMPAIGN_LIMIT * exchanges)
         if share is None and planted > wanted:
-            warnings = (f"campaigns were cut from {planted:.0f} to {wanted:.0f} exchanges: {_CAMPAIGN_LIMIT:.0%} of all",)
+            warnings = (
+                f"campaigns were cut from {planted:.0f} to {wanted:.0f} exchanges: {_CAMPAIGN_LIMIT:.0%} of all",
+            )
         streams["exchanges"][fixed] = _whole(streams["exchanges"][fixed], round(wanted), round(wanted))
     rest = exchanges - int(streams["exchanges"][fixed].sum())
     streams["exchanges"][~fixed] = _whole(streams["exchanges"][~fixed], rest, max(round(_LARGEST_SHARE * exchanges), 2))

@@ -18,6 +18,7 @@ from stillwatch.records.progress import Progress
 from stillwatch.simulation.arrivals import Schedule
 from stillwatch.simulation.behaviour import Setting
 from stillwatch.simulation.calendar import FIRST_DAY, models
+from stillwatch.simulation.campaigns.hidden import stolen_harvest
 from stillwatch.simulation.campaigns.registry import FAMILIES
 from stillwatch.simulation.errors import SettingsError
 from stillwatch.simulation.exchanges import COLUMNS, Composer
@@ -118,7 +119,9 @@ def _check(settings: WorldSettings, accounts: int, exchanges: int, days: int) ->
         raise SettingsError(f"got seed {settings.seed} and chunk_rows {settings.chunk_rows}, expected at least 0 and 1")
     unknown = [name for name in settings.drop_columns if name not in COLUMNS.names or name in _REQUIRED]
     if unknown:
-        raise SettingsError(f"got {unknown} in drop_columns, expected columns of the generic layout other than {_REQUIRED}")
+        raise SettingsError(
+            f"got {unknown} in drop_columns, expected columns of the generic layout other than {_REQUIRED}"
+        )
 
 
 def _draw(seed: int, name: str) -> np.random.Generator:
@@ -128,7 +131,7 @@ def _draw(seed: int, name: str) -> np.random.Generator:
 
 def _plant(plan: Plan, seed: int, days: int, mean: float) -> Cohort:
     """Plant every class and campaign; `family` is the place in the plan and `campaign` the number of the campaign."""
-    cohorts = []
+    cohorts: dict[int, Cohort] = {}
     for family, entry in enumerate((*plan.honest, *plan.campaigns)):
         number = family - len(plan.honest)
         setting = Setting(
@@ -138,8 +141,22 @@ def _plant(plan: Plan, seed: int, days: int, mean: float) -> Cohort:
         cohort = grower(entry.accounts, setting)
         cohort.accounts["family"] = family
         cohort.accounts["campaign"] = number if number >= 0 else -1
-        cohorts.append(cohort)
-    return join(cohorts)
+        cohorts[family] = cohort
+    _steal_keys(plan, cohorts, Setting(days=days, draw=_draw(seed, "theft"), models=models(days), mean_volume=mean))
+    return join(list(cohorts.values()))
+
+
+def _steal_keys(plan: Plan, cohorts: dict[int, Cohort], setting: Setting) -> None:
+    """Let one campaign harvest through the keys of the victims too."""
+    victims = [number for number, entry in enumerate(plan.honest) if CLASSES[entry.name].needs_campaign]
+    thieves = [
+        len(plan.honest) + number for number, entry in enumerate(plan.campaigns) if not FAMILIES[entry.name].single
+    ]
+    if not thieves:
+        return
+    for number in victims:
+        thief = cohorts[thieves[int(setting.draw.integers(0, len(thieves)))]]
+        cohorts[number] = stolen_harvest(cohorts[number], thief, setting)
 
 
 def _write_traffic(

@@ -34,7 +34,9 @@ class TrafficWriter:
         """Start writing."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close the open file."""
         self._close()
 
@@ -69,7 +71,9 @@ class TrafficWriter:
 
 def _repeating(table: pa.Table) -> list[str]:
     """Columns whose values repeat; free text and ids gain nothing from a dictionary."""
-    return [name for name in table.schema.names if name not in ("time", "exchange_id", "prompt", "response", "session_id")]
+    return [
+        name for name in table.schema.names if name not in ("time", "exchange_id", "prompt", "response", "session_id")
+    ]
 
 
 def json_lines(table: pa.Table) -> list[str]:

@@ -62,7 +62,7 @@ def hash_network(text: str) -> int | None:
 
 
 @kernel
-def hash_addresses(
+def hash_addresses(  # noqa: PLR0917 - a kernel takes no keywords
     data: np.ndarray,
     offsets: np.ndarray,
     valid: np.ndarray,

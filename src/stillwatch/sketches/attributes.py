@@ -127,7 +127,7 @@ def session_column(batch: pa.RecordBatch) -> pa.Array:
 def parameters_column(batch: pa.RecordBatch) -> pa.Array:
     """Return the `parameters` column, int64 array [n]: hash of the sampling parameters, null where all are null."""
     fields, valid = _fields(batch, [EXCHANGE.column(name) for name in PARAMETERS])
-    return nullable(_hash_rows(fields, np.uint64(domain_seed("parameters/v1"))), valid.any(axis=1))
+    return nullable(_hash_rows(fields, np.uint64(domain_seed("parameters/v1"))), np.logical_or.reduce(valid, axis=1))
 
 
 def delivery_column(batch: pa.RecordBatch) -> pa.Array:

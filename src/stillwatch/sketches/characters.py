@@ -52,10 +52,27 @@ _DIGIT_ZEROS: Final = (
 _SPACES: Final = (0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)
 _DROPPED: Final = (0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070),
                    *range(0xFE00, 0xFE10), 0xFEFF)  # fmt: skip
+_QUOTE_MARKS: Final = (
+    0xAB,
+    0xBB,
+    0x201C,
+    0x201D,
+    0x201E,
+    0x201F,
+    0x300C,
+    0x300D,
+    0x300E,
+    0x300F,
+    0x301D,
+    0x301E,
+    0x301F,
+)
+_APOSTROPHES: Final = (0x2018, 0x2019, 0x201A, 0x201B, 0x2039, 0x203A)
+_DASHES: Final = (0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015, 0x2212)
 _PLAIN_FORMS: Final = {
-    **dict.fromkeys("“”„‟«»「」『』〝〞〟", '"'),
-    **dict.fromkeys("‘’‚‛‹›", "'"),
-    **dict.fromkeys("‐‑‒–—―−", "-"),
+    **dict.fromkeys(_QUOTE_MARKS, 0x22),
+    **dict.fromkeys(_APOSTROPHES, 0x27),
+    **dict.fromkeys(_DASHES, 0x2D),
 }
 
 
@@ -90,8 +107,8 @@ def folded_characters() -> np.ndarray:
         lower = chr(point).lower()
         if len(lower) == 1 and ord(lower) < 0x800:
             folded[point] = ord(lower)
-    for character, plain in _PLAIN_FORMS.items():
-        folded[ord(character)] = ord(plain)
+    for mark, plain in _PLAIN_FORMS.items():
+        folded[mark] = plain
     for point in range(0xFF01, 0xFF5F):
         folded[point] = ord(chr(point - 0xFEE0).lower())
     return folded
@@ -104,4 +121,5 @@ def ascii_table() -> np.ndarray:
     table[classes == SPACE] = ord(" ") | (SPACE << 8)
     for character in SPECIAL_CHARACTERS:
         table[ord(character)] |= SPECIAL
-    return table.astype(np.uint16)
+    entries: np.ndarray = table.astype(np.uint16)
+    return entries

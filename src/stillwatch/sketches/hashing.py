@@ -15,7 +15,7 @@ import sys
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
@@ -91,7 +91,7 @@ def hash_text(text: str, *, domain: str = "text") -> int:
 
 
 @intrinsic
-def load64(typing_context: Any, data: Any, position: Any) -> Any:
+def load64(typing_context: Any, data: Any, position: Any) -> Any:  # noqa: ARG001 - numba's form
     """Read 8 bytes as a little-endian number from any position of a byte array, without a bounds check."""
     signature = types.uint64(data, types.int64)
 
@@ -109,11 +109,11 @@ _LITTLE_ENDIAN = sys.byteorder == "little"
 
 
 @intrinsic
-def mix64(typing_context: Any, left: Any, right: Any) -> Any:
+def mix64(typing_context: Any, left: Any, right: Any) -> Any:  # noqa: ARG001 - numba's form
     """Do what `mix` does, in one 64 x 64 to 128 bit multiplication."""
     signature = types.uint64(types.uint64, types.uint64)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - numba's form
         wide = ir.IntType(128)
         word = ir.IntType(64)
         product = builder.mul(builder.zext(arguments[0], wide), builder.zext(arguments[1], wide))
@@ -135,7 +135,8 @@ def hash_short(data: np.ndarray, begin: int, length: int, seed: np.uint64) -> np
     first = (load64(data, begin) << head_shift) >> head_shift
     second = ((load64(data, begin + 8) << tail_shift) >> tail_shift) * np.uint64(tail > 0)
     state = mix64(first ^ _LEFT, second ^ seed ^ _START)
-    return mix64(state ^ _MIDDLE, np.uint64(length) ^ _LAST)
+    value: np.uint64 = mix64(state ^ _MIDDLE, np.uint64(length) ^ _LAST)
+    return value
 
 
 @kernel
@@ -168,11 +169,12 @@ def hash_span(data: np.ndarray, begin: int, length: int, seed: np.uint64) -> np.
             for index in range(rest):
                 first |= np.uint64(data[position + index]) << np.uint64(8 * index)
         state = mix64(first ^ _LEFT, second ^ state)
-    return mix64(state ^ _MIDDLE, np.uint64(length) ^ _LAST)
+    value: np.uint64 = mix64(state ^ _MIDDLE, np.uint64(length) ^ _LAST)
+    return value
 
 
 @kernel
-def hash_spans(
+def hash_spans(  # noqa: PLR0917 - a kernel takes no keywords
     data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, fold_case: bool, seed: np.uint64, out: np.ndarray
 ) -> None:
     """Hash every string of a column; an empty string counts as no value.

@@ -67,6 +67,7 @@ def minhash(words: np.ndarray, count: int, bins: int, shingles: np.ndarray, sign
     last = count - SHINGLE_WORDS + 1
     for index in range(last):
         shingles[index] = words[index] * _FIRST + words[index + 1] * _SECOND + words[index + 2]
+    first_empty = 0
     for number in range(ROUNDS):
         seed = ROUND_SEEDS[number]
         mark = np.uint64(number) << _ROUND_SHIFT
@@ -74,13 +75,12 @@ def minhash(words: np.ndarray, count: int, bins: int, shingles: np.ndarray, sign
             value = mix64(shingles[index] ^ seed, SHINGLE_SEED)
             place = value >> shift
             signature[place] = min(signature[place], mark | (value & _VALUE_MASK))
-        largest = signature[0]
-        for place in range(1, bins):
-            largest = max(largest, signature[place])
-        if largest != _EMPTY:
+        while first_empty < bins and signature[first_empty] != _EMPTY:
+            first_empty += 1
+        if first_empty == bins:
             return
     mark = np.uint64(ROUNDS) << _ROUND_SHIFT
-    for place in range(bins):
+    for place in range(first_empty, bins):
         if signature[place] == _EMPTY:
             for index in range(last):
                 value = mix64(shingles[index] ^ BIN_SEEDS[place], SHINGLE_SEED)
@@ -107,7 +107,7 @@ def write_bands(signature: np.ndarray, out: np.ndarray, place: int) -> int:
 
 
 @kernel
-def _signatures(
+def _signatures(  # noqa: PLR0917 - a kernel takes no keywords
     data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, bins: int, characters: Characters, out: np.ndarray
 ) -> None:
     """Write one signature per text; all ones where there are fewer than three words."""

@@ -10,7 +10,7 @@ Of a text over 64 kB only the first and the last 32 kB are read; the full length
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,9 @@ READ_HALF: Final = READ_WHOLE // 2
 """Bytes read at each end of a longer text."""
 PADDING: Final = 64
 """Spaces after the folded text, so that kernels may read ahead."""
+
+FoldState = tuple[Any, Any, Any, Any, Any]
+"""int64: folded bytes, runs, special characters, class of the last run, and 1 after a space or at the beginning."""
 
 EXACT_SEED = np.uint64(domain_seed("exact/v1"))
 _ASCII = np.uint8(0x80)
@@ -63,6 +66,8 @@ class Scratch(NamedTuple):
     """uint64: hash of each masked word."""
     spans: np.ndarray
     """int32 [k, 3]: first byte, end and kind of each masked span."""
+    last_seen: np.ndarray
+    """int32 [64]: where each phrase family was seen last."""
 
 
 CHARACTERS: Final = Characters(ascii_entries=ascii_table(), classes=character_classes(), folded=folded_characters())
@@ -78,6 +83,7 @@ def make_scratch() -> Scratch:
         np.empty(size, dtype=np.int32),
         np.empty(size, dtype=np.uint64),
         np.empty((size // 2, 3), dtype=np.int32),
+        np.empty(64, dtype=np.int32),
     )
 
 
@@ -127,36 +133,37 @@ def fold_text(data: np.ndarray, begin: int, end: int, characters: Characters, sc
 @kernel
 def exact_hash(folded_bytes: int, text_bytes: int, scratch: Scratch) -> np.uint64:
     """Return the hash of the folded text; of a text that was not read whole, with its length mixed in."""
-    value = hash_span(scratch.folded, 0, folded_bytes, EXACT_SEED)
+    value: np.uint64 = hash_span(scratch.folded, 0, folded_bytes, EXACT_SEED)
     if text_bytes > READ_WHOLE:
         value = mix64(value, np.uint64(text_bytes) ^ EXACT_SEED)
     return value
 
 
 @kernel
-def _fold_piece(
+def _fold_piece(  # noqa: PLR0917 - a kernel takes no keywords
     data: np.ndarray,
     begin: int,
     end: int,
     characters: Characters,
     scratch: Scratch,
-    state: tuple[int, int, int, int, int],
-) -> tuple[int, int, int, int, int]:
+    state: FoldState,
+) -> FoldState:
     """Fold bytes that hold whole characters, and go on where the state stands."""
     entries, folded, all_runs, all_specials = characters.ascii_entries, scratch.folded, scratch.runs, scratch.specials
     out, runs, specials, kind, after_space = state
     position = begin
     while position < end:
         ascii_end = _end_of_ascii(data, position, end)
+        # Unsigned indices spare the check for negative ones.
         for place in range(position, ascii_end):
-            entry = np.int64(entries[data[place]])
+            entry = np.int64(entries[data[np.uint64(place)]])
             space = entry >> 10 & 1
             kind_here = entry >> 8 & 3  # a space counts as a separator
-            folded[out] = entry & 0xFF
-            all_runs[runs] = out << 2 | kind_here
+            folded[np.uint64(out)] = entry & 0xFF
+            all_runs[np.uint64(runs)] = out << 2 | kind_here
             runs += np.int64(kind_here != kind)
             kind = kind_here
-            all_specials[specials] = out
+            all_specials[np.uint64(specials)] = out
             specials += entry >> 11
             out += 1 - (space & after_space)
             after_space = space
@@ -197,7 +204,7 @@ def _end_of_ascii(data: np.ndarray, begin: int, end: int) -> int:
 
 
 @kernel
-def _read_character(data: np.ndarray, position: int, characters: Characters) -> tuple[int, int, int]:
+def _read_character(data: np.ndarray, position: int, characters: Characters) -> tuple[int, Any, Any]:
     """Return the place after a multi-byte character, its folded code point and its class."""
     lead = np.int64(data[position])
     if lead < 0xE0:

@@ -146,34 +146,36 @@ def match_phrases(runs: int, scratch: Scratch, table: PhraseTable) -> int:
 
     Args:
         runs: Runs found in it.
-        scratch: Read: `folded`, `runs`.
+        scratch: Read: `folded`, `runs`. Written: `last_seen`.
         table: Compiled phrases.
 
     Returns:
         Union of the signs of all phrases and pairs found.
     """
     folded, all_runs = scratch.folded, scratch.runs
-    last_seen = np.empty(0, dtype=np.int32)
+    last_seen = scratch.last_seen
+    fresh = True
     found = 0
     for run in range(runs):
-        if all_runs[run] & 3 == SEPARATOR:
+        if all_runs[np.uint64(run)] & 3 == SEPARATOR:
             continue
-        begin = all_runs[run] >> 2
+        begin = all_runs[np.uint64(run)] >> 2
         key = load64(folded, begin) & _KEY_MASK
         slot = np.int64((key * _SLOT_SPREAD) >> _SLOT_SHIFT)
-        if table.slots[slot >> 3] >> (slot & 7) & 1 == 0:
+        if table.slots[np.uint64(slot >> 3)] >> (slot & 7) & 1 == 0:
             continue
         for phrase in range(table.slot_offsets[slot], table.slot_offsets[slot + 1]):
             if not _phrase_stands_at(folded, begin, table, phrase):
                 continue
             family = table.families[phrase]
             found |= table.signs[family]
-            if last_seen.shape[0] == 0:
-                last_seen = np.full(table.signs.shape[0], _FAR, dtype=np.int32)
+            if fresh:
+                last_seen[:] = _FAR
+                fresh = False
             last_seen[family] = begin
             for pair in range(table.pairs.shape[0]):
                 first, second = table.pairs[pair, 0], table.pairs[pair, 1]
-                if first == family or second == family:
+                if family in (first, second):
                     other = second if first == family else first
                     if last_seen[other] >= begin - PAIR_REACH:
                         found |= table.pairs[pair, 2]

@@ -29,7 +29,7 @@ def intent_bits(runs: int, specials: int, scratch: Scratch, phrases: PhraseTable
         scratch: Read: `folded`, `runs`, `specials`.
         phrases: `INTENT_PHRASES`.
     """
-    found = match_phrases(runs, scratch, phrases)
+    found: int = match_phrases(runs, scratch, phrases)
     folded = scratch.folded
     for index in range(specials):
         place = scratch.specials[index]

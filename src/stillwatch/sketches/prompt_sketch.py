@@ -100,7 +100,7 @@ def sketch_prompts(prompts: TextColumn, systems: TextColumn) -> PromptColumns:
 
 
 @kernel
-def _sketch_prompts(
+def _sketch_prompts(  # noqa: PLR0917 - a kernel takes no keywords
     data: np.ndarray,
     offsets: np.ndarray,
     valid: np.ndarray,
@@ -140,7 +140,7 @@ def _sketch_prompts(
 
 
 @kernel
-def _sketch_systems(
+def _sketch_systems(  # noqa: PLR0917 - a kernel takes no keywords
     data: np.ndarray,
     offsets: np.ndarray,
     valid: np.ndarray,
@@ -182,7 +182,4 @@ def _equal_texts(data: np.ndarray, offsets: np.ndarray, left: int, right: int) -
     if offsets[right + 1] - offsets[right] != length:
         return False
     begin, other = offsets[left], offsets[right]
-    for index in range(length):
-        if data[begin + index] != data[other + index]:
-            return False
-    return True
+    return bool((data[begin : begin + length] == data[other : other + length]).all())

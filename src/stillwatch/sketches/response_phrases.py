@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - phrases of many scripts
 """Phrases of answers, as data. Entries are phrasing families from general knowledge, not quotations.
 
 A family with the sign 0 is weak and counts in a pair only. Signal numbers are those of the public signal list.

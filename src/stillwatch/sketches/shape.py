@@ -12,7 +12,7 @@ templates only as far as the variable part is masked; a paraphrase has another s
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -71,13 +71,14 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
     span = 0
     skip_to = 0
     # The token that the last run belongs to: first byte, words before it, changes between letters and digits.
-    token_begin, token_words, token_changes, token_end, opaque = -1, 0, 0, -1, False
+    token_begin, token_words, token_changes, token_end, opaque = 0, 0, 0, -2, False
     for run in range(runs):
-        kind = all_runs[run] & 3
+        entry: Any = np.int64(all_runs[np.uint64(run)])
+        kind = entry & 3
         if kind == SEPARATOR:
             continue
-        begin = all_runs[run] >> 2
-        end = all_runs[run + 1] >> 2
+        begin: Any = entry >> 2
+        end: Any = np.int64(all_runs[np.uint64(run + 1)]) >> 2
         while span < spans and begin >= scratch.spans[span, 0]:
             count = _add_mask(words, count, MASK_WORDS[scratch.spans[span, 2]])
             skip_to = max(skip_to, scratch.spans[span, 1])
@@ -85,17 +86,17 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
         if begin < skip_to:
             continue
         if kind == IDEOGRAPH:
-            words[count] = hash_short(folded, begin, end - begin, WORD_SEED)
+            words[np.uint64(count)] = hash_short(folded, begin, end - begin, WORD_SEED)
             count += 1
-            token_end = -1
+            token_end = -2
             continue
         if kind == LETTER and _is_web_address(folded, begin, end):
             skip_to = _end_of_url(folded, end, folded_bytes)
             count = _add_mask(words, count, MASK_WORDS[URL])
-            token_end = -1
+            token_end = -2
             continue
         adjacent = begin == token_end
-        if adjacent or (begin == token_end + 1 and token_end >= 0 and _joins_token(folded[token_end])):
+        if adjacent or (begin == token_end + 1 and _joins_token(folded[np.uint64(token_end)])):
             token_changes += adjacent
         else:
             token_begin, token_words, token_changes, opaque = begin, count, 0, False
@@ -112,9 +113,9 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
             count = _add_mask(words, count, _NUMBER)
         else:
             if end - begin <= 16:
-                words[count] = hash_short(folded, begin, end - begin, WORD_SEED)
+                words[np.uint64(count)] = hash_short(folded, begin, end - begin, WORD_SEED)
             else:
-                words[count] = hash_span(folded, begin, end - begin, WORD_SEED)
+                words[np.uint64(count)] = hash_span(folded, begin, end - begin, WORD_SEED)
             count += 1
     while span < spans:
         count = _add_mask(words, count, MASK_WORDS[scratch.spans[span, 2]])
@@ -130,25 +131,29 @@ def shape_hash(words: np.ndarray, count: int) -> np.uint64:
         words: uint64 [at least count].
         count: Words, 1 or more.
     """
-    return hash_span(words.view(np.uint8), 0, 8 * count, SHAPE_SEED)
+    value: np.uint64 = hash_span(words.view(np.uint8), 0, 8 * count, SHAPE_SEED)
+    return value
 
 
 @kernel
 def opening_hash(words: np.ndarray) -> np.uint64:
     """Return the hash of the first `OPENING_WORDS` masked words."""
-    return hash_span(words.view(np.uint8), 0, 8 * OPENING_WORDS, OPENING_SEED)
+    value: np.uint64 = hash_span(words.view(np.uint8), 0, 8 * OPENING_WORDS, OPENING_SEED)
+    return value
 
 
 @kernel
 def prefix_hash(words: np.ndarray) -> np.uint64:
     """Return the hash of the first `EDGE_WORDS` masked words."""
-    return hash_span(words.view(np.uint8), 0, 8 * EDGE_WORDS, PREFIX_SEED)
+    value: np.uint64 = hash_span(words.view(np.uint8), 0, 8 * EDGE_WORDS, PREFIX_SEED)
+    return value
 
 
 @kernel
 def suffix_hash(words: np.ndarray, count: int) -> np.uint64:
     """Return the hash of the last `EDGE_WORDS` of `count` masked words."""
-    return hash_span(words.view(np.uint8), 8 * (count - EDGE_WORDS), 8 * EDGE_WORDS, SUFFIX_SEED)
+    value: np.uint64 = hash_span(words.view(np.uint8), 8 * (count - EDGE_WORDS), 8 * EDGE_WORDS, SUFFIX_SEED)
+    return value
 
 
 @kernel
@@ -161,7 +166,7 @@ def _add_mask(words: np.ndarray, count: int, mask: np.uint64) -> int:
 @kernel
 def _joins_token(byte: int) -> bool:
     """Say whether a character may stand once within a long token: - _ + / =."""
-    return byte == 45 or byte == 95 or byte == 43 or byte == 47 or byte == 61
+    return byte in (43, 45, 47, 61, 95)
 
 
 @kernel
@@ -195,7 +200,7 @@ def _find_spans(folded_bytes: int, specials: int, scratch: Scratch) -> int:
             if folded[place + 1] == 96 and folded[place + 2] == 96:
                 kind = FENCED
                 end = _end_of_fence(folded, places, specials, index, folded_bytes)
-        elif byte == 123 or byte == 91:  # { [
+        elif byte in (91, 123):  # { [
             if place >= no_data_before and _opens_data(folded, place):
                 kind = DATA
                 end, no_data_before = _end_of_data(folded, places, specials, index)
@@ -229,7 +234,7 @@ def _end_of_quote(folded: np.ndarray, places: np.ndarray, specials: int, index: 
         if places[other] - places[index] > QUOTE_REACH:
             return -1
         if folded[places[other]] == 34:
-            return places[other] + 1
+            return int(places[other]) + 1
     return -1
 
 
@@ -239,7 +244,7 @@ def _end_of_fence(folded: np.ndarray, places: np.ndarray, specials: int, index: 
     for other in range(index + 3, specials):
         place = places[other]
         if folded[place] == 96 and folded[place + 1] == 96 and folded[place + 2] == 96:
-            return place + 3
+            return int(place) + 3
     return folded_bytes
 
 
@@ -247,9 +252,9 @@ def _end_of_fence(folded: np.ndarray, places: np.ndarray, specials: int, index: 
 def _opens_data(folded: np.ndarray, place: int) -> bool:
     r"""Say whether a bracket opens data: `{` before a quote or bracket, `[` before `"`, `{` or `[`."""
     after = folded[place + 2] if folded[place + 1] == 32 else folded[place + 1]
-    if after == 34 or after == 123:
+    if after in (34, 123):
         return True
-    return after == 39 if folded[place] == 123 else after == 91
+    return bool(after == 39) if folded[place] == 123 else bool(after == 91)
 
 
 @kernel
@@ -270,9 +275,9 @@ def _end_of_data(folded: np.ndarray, places: np.ndarray, specials: int, index: i
                 quoted = slashes % 2 == 1
         elif byte == 34:
             quoted = True
-        elif byte == 123 or byte == 91:
+        elif byte in (91, 123):
             depth += 1
-        elif byte == 125 or byte == 93:
+        elif byte in (93, 125):
             depth -= 1
             if depth == 0:
                 return places[other] + 1, 0
@@ -305,6 +310,6 @@ def _end_of_host(folded: np.ndarray, place: int) -> int:
     end = place
     while 97 <= folded[end] <= 122 or 48 <= folded[end] <= 57 or folded[end] == 45 or folded[end] == 46:
         end += 1
-    while end > place and (folded[end - 1] == 45 or folded[end - 1] == 46):
+    while end > place and (folded[end - 1] in (45, 46)):
         end -= 1
     return end

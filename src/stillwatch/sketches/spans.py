@@ -30,7 +30,9 @@ GRAM_BASE_OUT = np.uint64(pow(_BASE, GRAM_WORDS, 1 << 64))
 
 
 @kernel
-def write_spans(words: np.ndarray, count: int, grams: np.ndarray, minima: np.ndarray, out: np.ndarray, place: int) -> int:
+def write_spans(  # noqa: PLR0917 - a kernel takes no keywords
+    words: np.ndarray, count: int, grams: np.ndarray, minima: np.ndarray, out: np.ndarray, place: int
+) -> int:
     """Write the fingerprints of a text's words.
 
     Args:
@@ -56,7 +58,7 @@ def write_spans(words: np.ndarray, count: int, grams: np.ndarray, minima: np.nda
             rolling -= words[index - 1] * GRAM_BASE_OUT
         grams[index] = np.int64(mix64(rolling ^ GRAM_SEED, GRAM_BASE))
     if last <= WINDOW:
-        return _keep(out, place, place, grams[:last].min())
+        return int(_keep(out, place, place, grams[:last].min()))
     # The minimum of a sliding window without branches (van Herk 1992): the grams are cut into blocks of one window; each
     # window is the end of one block, whose minima are made from the right, and the beginning of the next.
     for block in range(0, last, WINDOW):
@@ -65,9 +67,8 @@ def write_spans(words: np.ndarray, count: int, grams: np.ndarray, minima: np.nda
         for index in range(block_end - 1, block - 1, -1):
             least = min(least, grams[index])
             minima[index] = least
-    end = place
     kept = minima[0]
-    end = _keep(out, place, end, kept)
+    end: int = _keep(out, place, place, kept)
     least = grams[WINDOW]
     for window_end in range(WINDOW, last):
         least = grams[window_end] if window_end % WINDOW == 0 else min(least, grams[window_end])

@@ -39,10 +39,11 @@ def log_incomplete_beta(a: float, b: float, x: float, y: float) -> float:
         return -math.inf
     if y <= 0.0:
         return 0.0
-    value = float(special.betainc(a, b, x))
+    # Both the value and its complement are read from the smaller of x and y, which holds the digits.
+    small = x <= y
+    value = float(special.betainc(a, b, x) if small else special.betaincc(b, a, y))
     if value > 0.5:
-        # The complement is small and exact; it is read from the smaller argument, which holds the digits.
-        return math.log1p(-float(special.betainc(b, a, y)))
+        return math.log1p(-float(special.betaincc(a, b, x) if small else special.betainc(b, a, y)))
     if value >= _TRUSTED:
         return math.log(value)
     mass = log_binomial_mass(a, b, x, y)

@@ -73,3 +73,13 @@ def test_certain_draws_have_mass_one():
     assert log_hypergeometric_mass(0, 9, 4, 0) == 0.0
     assert log_hypergeometric_mass(4, 9, 4, 9) == 0.0
     assert log_poisson_mass(0.0, 2.5) == -2.5
+
+
+@pytest.mark.parametrize("x", [1e-300, 1e-16, 1e-8, 0.3])
+@pytest.mark.parametrize("a", [1e-3, 0.01, 2.0])
+def test_beta_of_one_is_a_power_however_small_x_is(a, x):
+    # I_x(a, 1) = x^a and I_(1 - x)(1, a) = 1 - x^a, also where 1 - x has lost the digits of x.
+    assert log_incomplete_beta(a, 1.0, x, 1.0 - x) == pytest.approx(a * math.log(x), rel=1e-12)
+    power = x**a
+    complement = math.log1p(-power) if power < 0.5 else math.log(-math.expm1(a * math.log(x)))
+    assert log_incomplete_beta(1.0, a, 1.0 - x, x) == pytest.approx(complement, rel=1e-12, abs=1e-200)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from stillwatch.detection.campaigns.study import Study
 from stillwatch.detection.links.attributes import AttributeTable
 from stillwatch.detection.links.groups import Group
-from stillwatch.detection.links.kinds import Kind
+from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.detection.profiles.queries import OUTPUT_EDGES
 from stillwatch.statistics.robust import quantile_higher
@@ -107,7 +107,8 @@ def build_candidate(
     harvest = np.ones(len(rows), dtype=bool)
     if group.seed == "text":
         harvest[:] = False
-        for kind in np.unique(table.kinds[group.places]):
+        text = [int(kind) for kind in (*TEXT_KINDS, Kind.SYSTEM)]
+        for kind in np.intersect1d(table.kinds[group.places], text):
             wanted = np.sort(table.values[group.places[table.kinds[group.places] == kind]])
             harvest |= study.carrying(rows, Kind(int(kind)), wanted)
     return Candidate(

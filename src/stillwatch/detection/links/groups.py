@@ -1,15 +1,17 @@
 """Candidate groups: accounts that share text, infrastructure or request parameters.
 
 Takes the account x attribute table. Gives candidate groups, each with what it was seeded from. An attribute is a hub node: its
-carriers are one set, never pairs of accounts. Values with the same carriers are one set; sets that overlap by half or more of
-the larger are merged (average carriers of one template vary by sampling). Cost is linear in the table, and in accounts times
-`SETS_PER_ACCOUNT` squared for the overlaps.
+carriers are one set, never pairs of accounts. Values with the same carriers are one set; a set joins the widest set of which it
+covers at least half (carriers of one template vary by sampling), and never a chain of sets. Where a text is used by honest
+accounts too, its intersections with rare infrastructure and request parameters are groups of their own. Cost is linear in the table,
+and in accounts times `SETS_PER_ACCOUNT` squared for the overlaps.
 
 A group is only where to look: whether it means anything is asked in `campaigns/`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,9 @@ LEAST_MEMBERS = 3
 SETS_PER_ACCOUNT = 24
 LARGEST_INFRASTRUCTURE_SHARE = 0.2
 """Infrastructure or parameters on more than a fifth of all accounts are common and seed nothing."""
+
+LARGEST_PART = 0.8
+"""An intersection with more of a text group than this is the group itself."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -52,7 +57,33 @@ def seed_groups(table: AttributeTable) -> tuple[Group, ...]:
     groups: list[Group] = []
     for seed, chosen in (("text", text), ("infrastructure", infrastructure), ("parameters", parameters)):
         groups.extend(_merged_sets(table, np.flatnonzero(chosen), seed))
-    return tuple(groups)
+    return (*groups, *_intersections(table, groups, np.flatnonzero(infrastructure | parameters)))
+
+
+def _intersections(table: AttributeTable, groups: list[Group], places: Numbers) -> list[Group]:
+    """Return the parts of text groups that also share one rare value of infrastructure or parameters."""
+    wide = [group for group in groups if group.seed == "text" and len(group.members) > LEAST_MEMBERS]
+    if not wide or not len(places):
+        return []
+    rows = np.repeat(np.arange(len(wide)), [len(group.members) for group in wide])
+    members = np.concatenate([group.members for group in wide])
+    text = sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, members)), shape=(len(wide), table.accounts))
+    overlap = (text @ _incidence(table, places).T).tocoo()
+    enough = overlap.data >= LEAST_MEMBERS
+    narrow = overlap.data <= LARGEST_PART * np.array([len(wide[row].members) for row in overlap.row])
+    chosen = np.flatnonzero(enough & narrow)
+    order = chosen[np.lexsort((overlap.col[chosen], overlap.row[chosen]))]
+    parts: list[Group] = []
+    seen: set[tuple[int, bytes]] = set()
+    for position in order:
+        group, place = wide[overlap.row[position]], int(places[overlap.col[position]])
+        shared = np.intersect1d(group.members, table.carriers_of(place), assume_unique=True)
+        key = (int(overlap.row[position]), shared.tobytes())
+        if len(shared) >= LEAST_MEMBERS and key not in seen:
+            seen.add(key)
+            both = np.sort(np.append(group.places, place))
+            parts.append(Group(members=shared, seed="text", places=both, searched=math.log(len(places))))
+    return parts
 
 
 def _merged_sets(table: AttributeTable, places: Numbers, seed: str) -> list[Group]:
@@ -62,7 +93,7 @@ def _merged_sets(table: AttributeTable, places: Numbers, seed: str) -> list[Grou
     set_of_place = _distinct_sets(table, places)
     representatives = np.unique(set_of_place, return_index=True)[1]
     incidence = _incidence(table, places[representatives])
-    label_of_place = _overlap_components(incidence)[set_of_place]
+    label_of_place = _leaders(incidence)[set_of_place]
     by_label = np.argsort(label_of_place, kind="stable")
     bounds = np.flatnonzero(np.diff(label_of_place[by_label], prepend=-1))
     groups = []
@@ -101,13 +132,16 @@ def _incidence(table: AttributeTable, places: Numbers) -> sparse.csr_matrix:
     return sparse.csr_matrix((ones, (sets[kept], accounts[kept])), shape=(len(places), table.accounts))
 
 
-def _overlap_components(incidence: sparse.csr_matrix) -> npt.NDArray[np.int32]:
-    """Label sets so that sets which overlap by at least half of the larger get one label."""
+def _leaders(incidence: sparse.csr_matrix) -> Numbers:
+    """Give each set its leader: the widest set, not led itself, of which it covers at least half."""
     sizes = np.asarray(incidence.sum(axis=1)).ravel()
-    overlap = (incidence @ incidence.T).tocoo()
-    close = 2 * overlap.data >= np.maximum(sizes[overlap.row], sizes[overlap.col])
-    pairs = sparse.coo_matrix(
-        (np.ones(int(close.sum()), dtype=np.int8), (overlap.row[close], overlap.col[close])), shape=overlap.shape
-    )
-    labels: npt.NDArray[np.int32] = sparse.csgraph.connected_components(pairs, directed=False)[1]
-    return labels
+    overlap = (incidence @ incidence.T).tocsr()
+    leader = np.full(len(sizes), -1, dtype=np.int64)
+    for place in np.lexsort((np.arange(len(sizes)), -sizes)):
+        if leader[place] >= 0:
+            continue
+        row = slice(overlap.indptr[place], overlap.indptr[place + 1])
+        near = overlap.indices[row][2 * overlap.data[row] >= sizes[place]]
+        leader[near[leader[near] < 0]] = place
+        leader[place] = place
+    return leader

@@ -52,5 +52,5 @@ INFRASTRUCTURE_KINDS = (
     Kind.PAYMENT, Kind.IP, Kind.NETWORK, Kind.TLS, Kind.USER_AGENT, Kind.EMAIL_DOMAIN, Kind.ORGANIZATION,
 )  # fmt: skip
 """What the accounts share apart from what they write."""
-HARD_KINDS = (Kind.PAYMENT, Kind.IP, Kind.TLS, Kind.NETWORK)
-"""Hard links: a rare value shared is seldom chance."""
+IDENTITY_KINDS = (Kind.PAYMENT, Kind.IP, Kind.NETWORK, Kind.EMAIL_DOMAIN, Kind.ORGANIZATION)
+"""Infrastructure that says who stands behind an account, as opposed to which client software it runs."""

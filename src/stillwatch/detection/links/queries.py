@@ -28,17 +28,20 @@ _FROM_FACTS = ((Kind.PAYMENT, "payment"), (Kind.EMAIL_DOMAIN, "email_domain"), (
 
 
 def _attributes_sql() -> str:
+    """Say the pieces of the attribute table: (kind, account, value, exchanges, prompt)."""
+    prompt = "CASE WHEN exact IS NULL THEN delivery ELSE exact END AS prompt"
     lists = [
-        f"SELECT {int(kind)} AS kind, account, {{explode}}({column}) AS value, 1 AS exchanges FROM sample"
+        f"SELECT {int(kind)} AS kind, account, {{explode}}({column}) AS value, 1 AS exchanges, {prompt} FROM sample"
         for kind, column in ((Kind.SPAN, "spans"), (Kind.BAND, "bands"))
     ]
     scalars = [
-        f"SELECT {int(kind)} AS kind, account, {column} AS value, 1 AS exchanges FROM sample WHERE {column} IS NOT NULL"
-        + (f" AND prompt_words >= {LEAST_WORDS}" if kind is Kind.SHAPE else "")
+        f"SELECT {int(kind)} AS kind, account, {column} AS value, 1 AS exchanges, {prompt} FROM sample"
+        f" WHERE {column} IS NOT NULL" + (f" AND prompt_words >= {LEAST_WORDS}" if kind is Kind.SHAPE else "")
         for kind, column in _SCALARS
     ]
     facts = [
-        f"SELECT {int(kind)} AS kind, account, {column} AS value, 0 AS exchanges FROM facts WHERE {column} IS NOT NULL"
+        f"SELECT {int(kind)} AS kind, account, {column} AS value, 0 AS exchanges, account AS prompt FROM facts"
+        f" WHERE {column} IS NOT NULL"
         for kind, column in _FROM_FACTS
     ]
     return "\nUNION ALL\n".join(lists + scalars + facts)
@@ -57,7 +60,10 @@ FACTS = TableSchema(
 
 ATTRIBUTES = Query(
     name="attributes",
-    about="(kind, value, account) with the number of sampled exchanges that carry the value; 0 for a fact of the account.",
+    about=(
+        "(kind, value, account) with the number of sampled exchanges that carry the value; 0 for a fact of the account."
+        " Text counts only where the account has it in two different prompts: a template, not one prompt that many send."
+    ),
     reads=("sample", "facts"),
     gives=TableSchema(
         name="attributes",
@@ -74,6 +80,7 @@ FROM (
 {_attributes_sql()}
 ) AS pieces
 GROUP BY kind, value, account
+HAVING kind >= {int(Kind.PAYMENT)} OR min(prompt) < max(prompt)
 """,
 )
 

@@ -23,6 +23,8 @@ SHOWN_LINKS = 40
 SHOWN_CONSIDERED = 200
 OPEN_CAMPAIGNS = 3
 """Campaigns whose section stands open; the others open on a click and in print."""
+PICTURED_CAMPAIGNS = 60
+"""Campaigns, the largest first, whose timeline and links are drawn; the others have the tables only, or a browser tires."""
 MICROSECONDS_OF_A_DAY = 86_400_000_000
 
 
@@ -169,7 +171,12 @@ def report_view(report: IncidentReport) -> ReportView:
         account_share=wording.share(run.flagged_accounts, run.accounts),
         timeline=timeline(_together(flagged), report.volume) if flagged else None,
         campaigns=tuple(
-            campaign_view(campaign, volume=report.volume, texts=texts, is_open=index < OPEN_CAMPAIGNS)
+            campaign_view(
+                campaign,
+                volume=report.volume if index < PICTURED_CAMPAIGNS else (),
+                texts=texts,
+                is_open=index < OPEN_CAMPAIGNS,
+            )
             for index, campaign in enumerate(flagged)
         ),
         considered=tuple(

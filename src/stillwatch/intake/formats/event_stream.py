@@ -32,7 +32,9 @@ def gathered(body: object) -> object:
         return _gemini(body)
     if any("contentBlockDelta" in event or "messageStop" in event for event in body):
         return _bedrock(body)
-    completed = [event["response"] for event in body if str(event.get("type")).startswith("response.") and "response" in event]
+    completed = [
+        event["response"] for event in body if str(event.get("type")).startswith("response.") and "response" in event
+    ]
     if completed:
         return completed[-1]
     return _anthropic(body) if any("type" in event for event in body) else body
@@ -57,11 +59,16 @@ def _merged(events: Iterable[Record], *names: str) -> dict[str, Any]:
 
 def _choices(event: Record) -> Sequence[Record]:
     choices = event.get("choices")
-    return [mapping(choice) for choice in choices if mapping(choice).get("index", 0) == 0] if isinstance(choices, list) else []
+    return (
+        [mapping(choice) for choice in choices if mapping(choice).get("index", 0) == 0]
+        if isinstance(choices, list)
+        else []
+    )
 
 
 def _openai(events: Sequence[Record]) -> dict[str, Any]:
-    text, thought, calls, finish = "", "", [], None
+    text, thought, finish = "", "", None
+    calls: list[Any] = []
     for event in events:
         for choice in _choices(event):
             delta = mapping(choice.get("delta"))
@@ -72,7 +79,10 @@ def _openai(events: Sequence[Record]) -> dict[str, Any]:
             )
             finish = choice.get("finish_reason") or finish
     message = {"role": "assistant", "content": text or None, "reasoning_content": thought or None, "tool_calls": calls}
-    return {**_merged(events, "id", "model", "usage", "created"), "choices": [{"message": message, "finish_reason": finish}]}
+    return {
+        **_merged(events, "id", "model", "usage", "created"),
+        "choices": [{"message": message, "finish_reason": finish}],
+    }
 
 
 def _gemini(events: Sequence[Record]) -> dict[str, Any]:
@@ -84,7 +94,11 @@ def _gemini(events: Sequence[Record]) -> dict[str, Any]:
             finish = mapping(candidate).get("finishReason") or finish
     thoughts = "".join(str(part.get("text") or "") for part in map(mapping, parts) if part.get("thought"))
     answer = "".join(str(part.get("text") or "") for part in map(mapping, parts) if not part.get("thought"))
-    kept = [{"text": thoughts, "thought": True}, {"text": answer}, *(part for part in parts if "functionCall" in mapping(part))]
+    kept = [
+        {"text": thoughts, "thought": True},
+        {"text": answer},
+        *(part for part in parts if "functionCall" in mapping(part)),
+    ]
     content = {"parts": [part for part in kept if part.get("text") or "functionCall" in part]}
     return {
         **_merged(events, "usageMetadata", "modelVersion", "responseId"),
@@ -93,7 +107,9 @@ def _gemini(events: Sequence[Record]) -> dict[str, Any]:
 
 
 def _bedrock(events: Sequence[Record]) -> dict[str, Any]:
-    text = "".join(str(mapping(mapping(event.get("contentBlockDelta")).get("delta")).get("text") or "") for event in events)
+    text = "".join(
+        str(mapping(mapping(event.get("contentBlockDelta")).get("delta")).get("text") or "") for event in events
+    )
     stops = _merged([mapping(event.get("messageStop")) for event in events], "stopReason")
     facts = _merged([mapping(event.get("metadata")) for event in events], "usage", "metrics")
     return {"output": {"message": {"content": [{"text": text}]}}, **stops, **facts}

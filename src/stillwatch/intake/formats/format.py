@@ -72,6 +72,8 @@ class Format:
     """Columns of `EXCHANGE` that it can fill."""
     gotchas: tuple[str, ...]
     """What a person must know or declare."""
+    needs: str = "Declare what the reason names."
+    """What a person must declare when records of this format fail for want of a time or an account."""
     matches: Callable[[Sequence[Any]], float]
     """Share of sample records (text format: lines of text), 0 to 1, that are of this format."""
     parse: Callable[[Record, IntakeSettings], Iterable[Parsed]] | None = None

@@ -43,6 +43,7 @@ GENERIC = Format(
         "Set `content_complete` to false on rows whose prompt was cut; cut text is never hashed as if it were whole.",
         "Other columns are left out; the plan names them.",
     ),
+    needs="Name the columns `time` and `account_id`, or declare time_field and account_field.",
     matches=_matches,
     parse=_parse,
 )

@@ -15,7 +15,6 @@ from typing import Any
 
 from stillwatch.intake.columns import text_of
 from stillwatch.intake.errors import RecordError
-from stillwatch.intake.formats.endings import endpoint_of_path
 from stillwatch.intake.formats.format import (
     FlatRow,
     Format,
@@ -35,6 +34,9 @@ from stillwatch.intake.formats.request_body import account_in_request, is_reques
 from stillwatch.intake.formats.response_body import response_fields
 from stillwatch.intake.settings import IntakeSettings
 
+_UNPAIRED = 0.6
+"""Certainty of bodies without their partner, below that of generic columns, which may hold `messages` and `model` too."""
+_TWICE = "`custom_id` occurs twice in this folder; put the files of each batch in a folder of its own"
 _ANTHROPIC_KEYS = frozenset({"system", "thinking", "metadata", "stop_sequences"})
 
 
@@ -62,12 +64,17 @@ def time_in_response(response: object) -> Any:
 
 
 def _is_pair(record: Record) -> bool:
-    return has(record, "request", "response") and is_request(record["request"]) and isinstance(record["response"], Mapping)
+    return (
+        has(record, "request", "response") and is_request(record["request"]) and isinstance(record["response"], Mapping)
+    )
 
 
 def _is_anthropic(request: Record, response: Record) -> bool:
     return response.get("type") == "message" or (
-        "choices" not in response and "messages" in request and bool(_ANTHROPIC_KEYS & set(request)) and "output" not in response
+        "choices" not in response
+        and "messages" in request
+        and bool(_ANTHROPIC_KEYS & set(request))
+        and "output" not in response
     )
 
 
@@ -79,8 +86,22 @@ def _openai_pair(record: Record) -> bool:
     return _is_pair(record) and not _anthropic_pair(record)
 
 
+def _bare(record: Record) -> bool:
+    """Say whether a record is a body itself, without its partner."""
+    return "custom_id" not in record and (_bare_response(record) or (is_request(record) and "model" in record))
+
+
 def _bare_response(record: Record) -> bool:
-    return record.get("object") in {"chat.completion", "text_completion", "response"} and "usage" in record
+    return record.get("object") in {"chat.completion", "text_completion", "response"} or (
+        record.get("type") == "message" and "usage" in record
+    )
+
+
+def _bodies(record: Record) -> tuple[object, object]:
+    """Give the request and the response of a record."""
+    if "request" in record or ("response" in record and not is_request(record)):
+        return record.get("request"), record.get("response")
+    return ({}, record) if _bare_response(record) else (record, None)
 
 
 def _headers(record: Record) -> Record:
@@ -89,11 +110,11 @@ def _headers(record: Record) -> Record:
 
 
 def _parse_pair(record: Record, settings: IntakeSettings) -> Iterable[Parsed]:  # noqa: ARG001
-    request, response = record.get("request"), record.get("response")
-    if not is_request(request):
+    request, response = _bodies(record)
+    if not is_request(request) and not response:
         raise RecordError("no `request` body with messages, input or prompt")
     body, headers = mapping(response), _headers(record)
-    row = pair_fields(request, response)
+    row = pair_fields(request, response, answered_by=not request)
     created, finished = first(body.get("created_at")), body.get("completed_at")
     row["time"] = first(record.get("time"), record.get("timestamp"), time_in_response(body))
     row["account_id"] = first(record.get("account_id"), account_in_request(request))
@@ -133,7 +154,8 @@ OPENAI = Format(
         "The time is the response's `created`; a request without response has none (declare time_field or default_time).",
         "A streamed answer stored as events is put together again.",
     ),
-    matches=lambda records: share(records, _openai_pair),
+    needs="Bodies name no account but the client's own `user`, and only responses a time: declare account_field, time_field, default_account or default_time.",
+    matches=lambda records: max(share(records, _openai_pair), _UNPAIRED * share(records, _bare)),
     parse=_parse_pair,
 )  # fmt: skip
 
@@ -152,6 +174,7 @@ ANTHROPIC = Format(
         "input_tokens is the sum of fresh, cache-read and cache-written input, as other providers count it.",
         "A user message that only returns tool results is not a turn.",
     ),
+    needs="Bodies have no time, and no account but the client's own metadata.user_id: declare time_field or default_time, and account_field or default_account.",
     matches=lambda records: share(records, _anthropic_pair),
     parse=_parse_pair,
 )  # fmt: skip
@@ -163,9 +186,8 @@ class BatchJoiner:
     def __init__(self, settings: IntakeSettings) -> None:
         """Begin a folder."""
         self._settings = settings
-        self._requests: dict[str, tuple[Record, Place]] = {}
-        self._results: dict[str, tuple[Record, Place]] = {}
-        self._repeated: list[Orphan] = []
+        self._requests: dict[str, list[tuple[Record, Place]]] = {}
+        self._results: dict[str, list[tuple[Record, Place]]] = {}
 
     def add(self, record: Any, place: Place) -> Iterable[Joined | Orphan]:
         """Keep a record until the end: its partner may be in a later file."""
@@ -173,23 +195,19 @@ class BatchJoiner:
             raise RecordError(f"a JSON {type(record).__name__}, expected an object with `custom_id`")
         for item in _batch_items(record):
             kept = self._results if _is_result(item) else self._requests
-            identity = text_of(item.get("custom_id")) or ""
-            if identity in kept:
-                self._repeated.append(
-                    Orphan(place=place, reason="`custom_id` occurs twice in this folder; put each batch in a folder of its own")
-                )
-            else:
-                kept[identity] = (item, place)
+            kept.setdefault(text_of(item.get("custom_id")) or "", []).append((item, place))
         return ()
 
     def finish(self) -> Iterator[Joined | Orphan]:
         """Give all exchanges, in the order of the requests, then results whose request is missing."""
-        yield from self._repeated
-        for identity, (item, place) in self._requests.items():
-            result, _ = self._results.pop(identity, ({}, place))
-            yield _batch_exchange(item, result, place)
-        for item, place in self._results.values():
-            yield _batch_exchange({}, item, place)
+        for identity in [*self._requests, *(name for name in self._results if name not in self._requests)]:
+            requests, results = self._requests.get(identity, []), self._results.get(identity, [])
+            if len(requests) > 1 or len(results) > 1:
+                # Which result belongs to which request cannot be told, and a wrong pair would be false evidence.
+                yield from (Orphan(place=place, reason=_TWICE) for _, place in [*requests, *results])
+                continue
+            item, place = requests[0] if requests else ({}, results[0][1])
+            yield _batch_exchange(item, results[0][0] if results else {}, place)
 
     def notes(self) -> Mapping[str, int]:
         """Nothing is passed over."""
@@ -231,9 +249,11 @@ def _batch_status(outcome: Record) -> int | None:
 
 
 def _openai_batch(record: Record) -> bool:
-    return "custom_id" in record and (has(record, "url", "body") or "status_code" in mapping(record.get("response")) or (
-        has(record, "response", "error")
-    ))
+    return "custom_id" in record and (
+        has(record, "url", "body")
+        or "status_code" in mapping(record.get("response"))
+        or (has(record, "response", "error"))
+    )
 
 
 def _anthropic_batch(record: Record) -> bool:
@@ -256,6 +276,7 @@ OPENAI_BATCH = Format(
         "No item has an address or client of its own, and all times of a batch lie close together.",
         "A `custom_id` that two batches of one folder share is quarantined.",
     ),
+    needs="Put the input file (account) and the output file (time) in one folder, or declare default_time and default_account.",
     matches=lambda records: share(records, _openai_batch),
     joiner=BatchJoiner,
 )  # fmt: skip
@@ -274,6 +295,7 @@ ANTHROPIC_BATCH = Format(
         "The account is `metadata.user_id` in the requests; results alone need default_account.",
         "One JSON object with all requests may have at most 16 MB; write larger batches as one request per line.",
     ),
+    needs="Batches have no time: declare default_time; results without their requests need default_account.",
     matches=lambda records: share(records, _anthropic_batch),
     joiner=BatchJoiner,
 )  # fmt: skip

@@ -67,7 +67,9 @@ def usage_fields(usage: Record) -> FlatRow:
     fresh = first(usage.get("input_tokens"), usage.get("inputTokens"))
     return without_nulls(
         {
-            "input_tokens": first(usage.get("prompt_tokens"), usage.get("promptTokenCount"), total(fresh, read, written)),
+            "input_tokens": first(
+                usage.get("prompt_tokens"), usage.get("promptTokenCount"), total(fresh, read, written)
+            ),
             "output_tokens": first(
                 usage.get("completion_tokens"),
                 usage.get("output_tokens"),

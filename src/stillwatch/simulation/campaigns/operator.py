@@ -15,6 +15,8 @@ from stillwatch.simulation.calendar import HOURS
 from stillwatch.simulation.identity import COMPANY, DISPOSABLE_MAIL, AddressKind
 from stillwatch.simulation.population import Cohort, Hold, Items, Role, Rows, draw_keys, new_accounts, new_streams
 
+_SMALLEST_HARVEST = 6.0
+"""Exchanges of a pool, in means of the world's accounts."""
 NETWORKS = ("shared machines", "own machines", "residential proxies", "vpn", "mixed")
 
 
@@ -107,7 +109,9 @@ def _time(accounts: Rows, streams: Rows, choices: Choices, setting: Setting) -> 
     """Volumes, windows of use and ages; an account is used for as many days as its volume takes at the rate."""
     draw, size, days = setting.draw, len(streams), setting.days
     spread = np.exp(choices.evenness * draw.standard_normal(size).clip(-2.0, 2.0))
-    streams["exchanges"] = np.maximum(choices.volume * setting.mean_volume * spread, 4.0)
+    # A smaller pool uses each account more.
+    level = max(choices.volume, _SMALLEST_HARVEST / size)
+    streams["exchanges"] = np.maximum(level * setting.mean_volume * spread, 4.0)
     used = np.clip(streams["exchanges"] / choices.rate, 1.5, days)
     begin = draw.random() * np.maximum(days - used.max() - choices.stagger, 0.0)
     streams["start"] = np.clip(begin + choices.stagger * draw.random(size), 0.0, days - used)
@@ -137,7 +141,9 @@ def _connect(streams: Rows, choices: Choices, draw: np.random.Generator) -> None
     shared = network == "shared machines"
     proxied = network == "residential proxies"
     streams["address_key"] = np.where(shared, draw_keys(1, draw)[0], draw_keys(size, draw))
-    streams["address_pool"] = np.select([shared, proxied], [int(draw.integers(2, 9)), 1 + draw.geometric(0.08, size)], 1)
+    streams["address_pool"] = np.select(
+        [shared, proxied], [int(draw.integers(2, 9)), 1 + draw.geometric(0.08, size)], 1
+    )
     streams["address_hold"] = np.where(proxied, draw.choice([Hold.DAY, Hold.SESSION, Hold.EXCHANGE]), Hold.DAY)
     gateways(streams, draw)
 
@@ -157,7 +163,9 @@ def _configure(streams: Rows, choices: Choices, setting: Setting) -> None:
     if draw.random() < 0.8:
         for name in ("model", "next_model", "next_share"):
             streams[name] = streams[name][0]
-        streams["switch"] = np.where(np.isfinite(streams["switch"][0]), setting.release + draw.exponential(3.0, size), np.inf)
+        streams["switch"] = np.where(
+            np.isfinite(streams["switch"][0]), setting.release + draw.exponential(3.0, size), np.inf
+        )
     burst = draw.random() < 0.5
     streams["session"] = 2.0 + 6.0 * draw.random() if burst else 1.0
     streams["gap_mean"] = 1.5 + 3.0 * draw.random()

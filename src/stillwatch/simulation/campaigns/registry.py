@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stillwatch.simulation.behaviour import Setting
-from stillwatch.simulation.campaigns import templated
+from stillwatch.simulation.campaigns import hidden, moving, templated
 from stillwatch.simulation.population import Cohort
 
 
@@ -26,10 +26,23 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
-    "shared infrastructure": Family(plant=templated.naive),
-    "residential proxies": Family(plant=templated.residential),
-    "paraphrased scaffold": Family(plant=templated.paraphrased),
-    "injected text": Family(plant=templated.injected),
-    "june letter": Family(plant=templated.injected, everyday=False, smallest=8),
+    "shared infrastructure": Family(plant=templated.shared_infrastructure),
+    "residential proxies": Family(plant=templated.residential_proxies),
+    "paraphrased scaffold": Family(plant=templated.paraphrased_scaffold),
+    "injected text": Family(plant=templated.injected_text),
+    "resold mixture": Family(plant=hidden.resold_mixture),
+    "low and slow": Family(plant=hidden.low_and_slow),
+    "bare prompts": Family(plant=hidden.bare_prompts),
+    "rubric grading": Family(plant=templated.rubric_grading),
+    "agent trajectories": Family(plant=hidden.agent_trajectories),
+    "explore then exploit": Family(plant=moving.explore_then_exploit),
+    "model pivot": Family(plant=moving.pivot),
+    "ban and replacement": Family(plant=moving.ban_and_replacement),
+    "other language": Family(plant=templated.other_language),
+    "single whale": Family(plant=hidden.single_whale, single=True),
+    "june letter": Family(plant=moving.june_letter, everyday=False, smallest=8),
+    "february shared payment": Family(plant=moving.february_shared_payment, everyday=False, weight=1.0, smallest=8),
+    "february access paths": Family(plant=moving.february_access_paths, everyday=False, weight=1.4, smallest=8),
+    "february pivot": Family(plant=moving.february_pivot, everyday=False, weight=1.8, smallest=8),
 }
 """Campaign family by name."""

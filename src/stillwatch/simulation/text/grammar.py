@@ -1,4 +1,4 @@
-"""Grammar: composes many texts at once from compiled rules and keys.
+r"""Grammar: composes many texts at once from compiled rules and keys.
 
 Takes grammar files (word lists, products of word lists, rules) and, per text, a list of (symbol, key) parts. Gives Arrow strings.
 A part's text is a pure function of symbol and key; expansion runs level by level over all texts at once, O(fragments x depth).
@@ -22,11 +22,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stillwatch.simulation.errors import GrammarError
-from stillwatch.simulation.randomness import Integers, Keys, Purpose, below, mix, unit
+from stillwatch.simulation.randomness import Integers, Keys, Purpose, mix, unit
 
 _REFERENCE = re.compile(r"\{([A-Za-z_.0-9]+)(?:\*(\d+)-(\d+))?(?:#(\d+))?\}")
 _FILES = ("words", "chat_english", "chat_languages", "tasks", "scaffolds")
 _PRODUCT_LIMIT = 200_000
+_NOTHING = -1
+_FIRST_WORD = -2
+"""In a text under expansion rules are their numbers, -1 is nothing, and word w is -2 - w."""
+
+Numbers = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +51,17 @@ class Grammar:
     names: dict[str, int]
     """Symbol number by name."""
     is_rule: NDArray[np.bool_]
-    first: Integers
+    first: Numbers
     """First production of a rule, first word of a list."""
-    count: Integers
+    count: Numbers
     """Productions of a rule, words of a list."""
-    production_first: Integers
-    production_count: Integers
-    element_symbol: Integers
-    element_tag: Integers
-    element_low: Integers
-    element_high: Integers
+    production_first: Numbers
+    production_count: Numbers
+    element_symbol: Numbers
+    element_tag: Numbers
+    element_low: Numbers
+    element_high: Numbers
+    element_repeats: NDArray[np.bool_]
 
     def number(self, name: str) -> int:
         """Return the number of a symbol.
@@ -78,64 +84,101 @@ class Grammar:
         Returns:
             Strings `[rows]`.
         """
-        rows = np.repeat(np.arange(len(lengths)), lengths)
-        keep = symbols >= 0
-        symbols, keys, rows = symbols[keep], keys[keep], rows[keep]
-        symbols = self._resolve(symbols, keys)
-        while bool((symbols >= 0).any()):
-            symbols, keys, rows = self._expand(symbols, keys, rows)
+        state = symbols.astype(np.int32)
+        ends = np.cumsum(lengths)
+        rules, state = self._resolve(state, keys)
+        rule_keys = keys[rules]
+        while len(rules):
+            state, rules, rule_keys, last = self._expand(state, rules, rule_keys)
+            ends = np.where(ends > 0, last[ends - 1], 0)
+        kept = state != _NOTHING
+        if not bool(kept.all()):
+            ends = np.where(ends > 0, np.cumsum(kept)[ends - 1], 0)
+            state = state[kept]
         offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
-        np.cumsum(np.bincount(rows, minlength=len(lengths)), out=offsets[1:])
-        fragments = self.words.take(pa.array(-1 - symbols))
+        offsets[1:] = ends
+        fragments = self.words.take(pa.array(_FIRST_WORD - state))
         return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), fragments), "")
 
-    def _resolve(self, symbols: Integers, keys: Keys) -> Integers:
-        """Replace list symbols by `-1 - word`; rules stay."""
-        lists = (symbols >= 0) & ~self.is_rule[np.maximum(symbols, 0)]
+    def _resolve(self, symbols: Numbers, keys: Keys) -> tuple[Integers, Numbers]:
+        """Replace list symbols by words; give the places of the rules."""
+        is_rule = self.is_rule[symbols] & (symbols >= 0)
+        lists = np.flatnonzero(~is_rule & (symbols >= 0))
         chosen = symbols[lists]
-        result = symbols.copy()
-        result[lists] = -1 - (self.first[chosen] + below(keys[lists], self.count[chosen]))
-        return result
+        word = self.first[chosen] + _below(keys[lists], self.count[chosen])
+        symbols[lists] = _FIRST_WORD - word
+        return np.flatnonzero(is_rule), symbols
 
-    def _expand(self, symbols: Integers, keys: Keys, rows: Integers) -> tuple[Integers, Keys, Integers]:
-        """Replace every rule by the elements of one of its productions."""
-        rule = symbols >= 0
-        chosen = symbols[rule]
-        production = np.zeros(len(symbols), dtype=np.int64)
-        production[rule] = self.first[chosen] + below(keys[rule], self.count[chosen])
-        sizes = np.where(rule, self.production_count[production], 1)
-        ends = np.cumsum(sizes)
-        parent = np.repeat(np.arange(len(symbols)), sizes)
-        place = np.arange(len(parent)) - (ends - sizes)[parent]
-        fresh = rule[parent]
-        element = self.production_first[production[parent]] + place
-        element[~fresh] = 0
-        new_symbols = np.where(fresh, self.element_symbol[element], symbols[parent])
-        new_keys = keys[parent]
-        tag = self.element_tag[element[fresh]]
-        new_keys[fresh] = mix(new_keys[fresh], np.where(tag > 0, -tag, place[fresh]))
-        new_rows = rows[parent]
-        repeated = fresh & ((self.element_low[element] != 1) | (self.element_high[element] != 1))
-        if bool(repeated.any()):
-            new_symbols, new_keys, new_rows = self._repeat(new_symbols, new_keys, new_rows, element, repeated)
-        return self._resolve(new_symbols, new_keys), new_keys, new_rows
+    def _expand(self, state: Numbers, rules: Integers, keys: Keys) -> tuple[Numbers, Integers, Keys, Integers]:
+        """Replace every rule by the elements of one of its productions.
+
+        Returns:
+            The new state, the places of rules in it, their keys, and how far each old place now reaches.
+        """
+        chosen = state[rules]
+        production = self.first[chosen] + _below(keys, self.count[chosen])
+        sizes = self.production_count[production]
+        parent = np.repeat(np.arange(len(rules), dtype=np.int32), sizes)
+        place = np.arange(len(parent), dtype=np.int32) - np.repeat(np.cumsum(sizes) - sizes, sizes).astype(np.int32)
+        element = self.production_first[production][parent] + place
+        tag = self.element_tag[element]
+        child_keys = _step(keys[parent], np.where(tag > 0, tag, place))
+        repeated = np.flatnonzero(self.element_repeats[element])
+        if len(repeated):
+            parent, element, child_keys = self._repeat(parent, element, child_keys, repeated)
+            sizes = np.bincount(parent, minlength=len(rules))
+        symbols = self.element_symbol[element]
+        grown = np.ones(len(state), dtype=np.int64)
+        grown[rules] = sizes
+        last = np.cumsum(grown)
+        # Children of one rule are neighbours, so their places are its start plus their rank.
+        shift = (last - grown)[rules] - (np.cumsum(sizes) - sizes)
+        where = np.arange(len(parent)) + np.repeat(shift, sizes)
+        new_rules, symbols = self._resolve(symbols, child_keys)
+        result = np.empty(int(last[-1]), dtype=np.int32)
+        still = np.ones(len(state), dtype=np.bool_)
+        still[rules] = False
+        result[last[still] - 1] = state[still]
+        result[where] = symbols
+        return result, where[new_rules], child_keys[new_rules], last
 
     def _repeat(
-        self, symbols: Integers, keys: Keys, rows: Integers, element: Integers, repeated: NDArray[np.bool_]
-    ) -> tuple[Integers, Keys, Integers]:
-        """Repeat elements that ask for it; lengths are log-uniform, as lengths of human text are skewed."""
-        sizes = np.ones(len(symbols), dtype=np.int64)
+        self, parent: Numbers, element: Numbers, keys: Keys, repeated: Integers
+    ) -> tuple[Numbers, Numbers, Keys]:
+        """Repeat elements that ask for it; numbers are log-uniform, as lengths of human text are skewed."""
+        sizes = np.ones(len(element), dtype=np.int64)
         low = self.element_low[element[repeated]]
         span = self.element_high[element[repeated]] - low + 1
         share = unit(mix(keys[repeated], Purpose.COUNT))
-        sizes[repeated] = low + np.floor(np.exp(share * np.log(span + 1.0)) - 1.0).astype(np.int64).clip(0, span - 1)
-        ends = np.cumsum(sizes)
-        parent = np.repeat(np.arange(len(symbols)), sizes)
-        place = np.arange(len(parent)) - (ends - sizes)[parent]
-        again = repeated[parent]
-        new_keys = keys[parent]
-        new_keys[again] = mix(new_keys[again], place[again])
-        return symbols[parent], new_keys, rows[parent]
+        amount = np.floor(np.exp(share * np.log(span + 1.0)) - 1.0).astype(np.int64).clip(0, span - 1)
+        sizes[repeated] = low + amount
+        origin = np.repeat(np.arange(len(element)), sizes)
+        rank = np.arange(len(origin)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        new_keys = keys[origin]
+        again = np.flatnonzero(self.element_repeats[element[origin]])
+        new_keys[again] = _step(new_keys[again], rank[again])
+        return parent[origin], element[origin], new_keys
+
+
+def _step(keys: Keys, part: NDArray[np.int32] | Integers) -> Keys:
+    """Key of a part of a text: one round of splitmix64 at the part's place in the sequence of the key."""
+    state = part.astype(np.uint64)
+    state += np.uint64(1)
+    state *= np.uint64(0x9E3779B97F4A7C15)
+    state += keys
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state ^= state >> np.uint64(shift)
+        state *= np.uint64(factor)
+    state ^= state >> np.uint64(31)
+    return state
+
+
+def _below(keys: Keys, limit: Numbers) -> Numbers:
+    """Numbers below the limits, from the upper half of the keys."""
+    high = keys >> np.uint64(32)
+    high *= limit.astype(np.uint64)
+    high >>= np.uint64(32)
+    return high.astype(np.int32)
 
 
 class _Compiler:
@@ -158,6 +201,8 @@ class _Compiler:
             raise GrammarError(f"got {name!r} in product {seen}, expected a list; define it with @list")
         symbol = self.symbols[name]
         if symbol.kind == "list":
+            if _REFERENCE.search("|".join(symbol.lines)):
+                raise GrammarError(f"got a reference in list {name!r}, expected plain options; use @product or @rule")
             return [unescape(option) for option in "|".join(symbol.lines).split("|")]
         if symbol.kind == "rule":
             raise GrammarError(f"got rule {name!r} in product {seen}, expected a list or product")
@@ -184,20 +229,21 @@ class _Compiler:
                 self._add_list(self.options(name))
         for _, name, line in pending:
             self._add_production(name, line)
-        columns = np.array(self.elements, dtype=np.int64).reshape(-1, 4)
-        spans = np.array(self.productions, dtype=np.int64).reshape(-1, 2)
+        columns = np.array(self.elements, dtype=np.int32).reshape(-1, 4)
+        spans = np.array(self.productions, dtype=np.int32).reshape(-1, 2)
         return Grammar(
             words=pa.array(self.words, pa.string()),
             names=self.names,
             is_rule=np.array(self.rule, dtype=np.bool_),
-            first=np.array(self.first, dtype=np.int64),
-            count=np.array(self.count, dtype=np.int64),
+            first=np.array(self.first, dtype=np.int32),
+            count=np.array(self.count, dtype=np.int32),
             production_first=spans[:, 0].copy(),
             production_count=spans[:, 1].copy(),
             element_symbol=columns[:, 0].copy(),
             element_tag=columns[:, 1].copy(),
             element_low=columns[:, 2].copy(),
             element_high=columns[:, 3].copy(),
+            element_repeats=(columns[:, 2] != 1) | (columns[:, 3] != 1),
         )
 
     def _add_list(self, words: list[str]) -> None:
@@ -222,7 +268,7 @@ class _Compiler:
             if target not in self.names:
                 raise GrammarError(f"got {{{target}}} in rule {name!r}, expected a defined symbol; define or rename it")
             # The tag carries the symbol, so that {first#1} and {city#1} do not share a choice.
-            bound = (int(tag) + 1) * 100_003 + self.names[target] if tag else 0
+            bound = int(tag) * 100_003 + self.names[target] if tag else 0
             self.elements.append((self.names[target], bound, int(low or 1), int(high or 1)))
             position = match.end()
         if position < len(line):
@@ -231,7 +277,7 @@ class _Compiler:
 
 
 def unescape(text: str) -> str:
-    """Turn `\\n` into a line break and `\\_` into a space."""
+    r"""Turn `\n` into a line break and `\_` into a space."""
     return text.replace("\\n", "\n").replace("\\_", " ")
 
 
@@ -253,7 +299,9 @@ def read_symbols(text: str, where: str) -> dict[str, Symbol]:
         if line.startswith("@"):
             if name:
                 if not lines or name in found:
-                    raise GrammarError(f"{where}:{number}: got symbol {name!r} empty or twice; expected it once, filled")
+                    raise GrammarError(
+                        f"{where}:{number}: got symbol {name!r} empty or twice; expected it once, filled"
+                    )
                 found[name] = Symbol(kind=kind, lines=tuple(lines))
             kind, name = line[1:].split()
             lines = []

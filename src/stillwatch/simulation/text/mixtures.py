@@ -48,7 +48,7 @@ _MIXTURES: dict[str, dict[str, float]] = {
     "relay": {"chat.english": 44, "ask.code": 14, "work.english": 16, "task.maths": 5, "task.creative": 8, "task.agent": 6, "task.support": 7},
     "red team": {"scaffold.redteam": 70, "task.security": 20, "chat.english": 10},
     "seeds": {"task.code": 30, "task.maths": 30, "task.creative": 20, "task.science": 20},
-    **{f"chat {language}": {f"chat.{language}": 88, **({"task.maths": 4, "ask.code": 8})} for language in FOREIGN},
+    **{f"chat {language}": {f"chat.{language}": 88, "task.maths": 4, "ask.code": 8} for language in FOREIGN},
     **{f"task {language}": {f"maths.{language}": 70, f"chat.{language}": 30} for language in FOREIGN},
 }  # fmt: skip
 MIXTURES = {name: number for number, name in enumerate(_MIXTURES)}

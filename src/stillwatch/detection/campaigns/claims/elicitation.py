@@ -1,27 +1,32 @@
-"""Elicitation: the group asks for what trains a model more often than nine of ten customers do.
+"""Elicitation: the members ask for what trains a model more often than other customers do.
 
-Null: an exchange carries a sign of harvesting (reasoning traces, grading, task synthesis, tool trajectories, ...) with a chance of
-at most the rate of the reference account at the 0.9 quantile. A single sign proves nothing; honest customers also ask for
-steps. What counts is a rate over many exchanges, beside the evidence that the accounts act together.
+A member's number is the share of its sampled exchanges of the group's kind that carry a sign of harvesting (reasoning traces,
+grading, task synthesis, tool trajectories, ...); it is ranked among the reference accounts' shares (`ranking.py`). A single sign
+proves nothing, honest customers also ask for steps: what counts is that most members stand out, beside the evidence that they
+act together. A single account can be ranked no better than one in (reference + 1).
 """
 
 from __future__ import annotations
 
-from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, REFERENCE_QUANTILE, Candidate
+import numpy as np
+
+from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
+from stillwatch.detection.campaigns.claims.ranking import rank_largest
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.records.sketch import EXTRACTION_SIGNS
-from stillwatch.statistics.e_values import bernoulli_log_e
 
-FLOOR = 0.05
-"""Null rate at the least: below it a rate says more about the phrase list than about the customer."""
+LEAST_ROWS = 3
+"""Sampled exchanges of a member, at the least."""
+LEAST_RATE = 0.1
+"""Shares up to this are treated as none: they say more about the phrase list than about the customer."""
 
 PROCEDURE = Procedure(
     name="elicitation",
     question=Question.EXTRACTION,
-    null_hypothesis="The group asks for training material no more often than the reference customer at the 0.9 quantile.",
+    null_hypothesis="The members ask for training material no more often than other customers do.",
     assumptions=(
-        "under the null each exchange carries a sign with at most the stated chance, given those before it",
+        "under the null each member is exchangeable with the reference accounts, independently of the other members",
         "signs are phrases in nine languages; a harvest without such phrases is not seen by this test",
     ),
     method="elicitation/v1",
@@ -29,26 +34,31 @@ PROCEDURE = Procedure(
 
 
 def elicitation_claim(candidate: Candidate) -> Claim | Inconclusive:
-    """Count exchanges of the group that carry a sign."""
-    study, rows = candidate.study, candidate.harvest_rows
+    """Rank the members' shares of exchanges with a sign."""
+    study, rows, accounts = candidate.study, candidate.harvest_rows, candidate.accounts
     rows = rows[study.column("prompt_words").known[rows]]
-    rate = candidate.background.elicitation_rate
-    if rate is None or len(rows) < LEAST_EXCHANGES:
+    signs = (study.column("intent").values[rows] & int(EXTRACTION_SIGNS)) != 0
+    members, owner, counts = np.unique(study.numbers[rows], return_inverse=True, return_counts=True)
+    shares = np.bincount(owner, weights=signs, minlength=len(members)) / np.maximum(counts, 1)
+    shares = shares[counts >= LEAST_ROWS]
+    others = candidate.outsiders[accounts.prompts[candidate.outsiders] >= LEAST_EXCHANGES]
+    if not len(shares) or len(others) < LEAST_REFERENCE:
         return PROCEDURE.cannot(
-            f"{len(rows)} exchanges with prompt text in the group; null rate {'unknown' if rate is None else f'{rate:.2f}'}",
-            f"{LEAST_EXCHANGES} exchanges with prompts, and {LEAST_REFERENCE} reference accounts with prompts",
+            f"{len(shares)} members and {len(others)} reference accounts have enough prompts",
+            f"members with {LEAST_ROWS} prompts and {LEAST_REFERENCE} reference accounts with {LEAST_EXCHANGES} prompts each",
         )
-    null_rate = min(max(rate, FLOOR), 1.0)
-    count = int(((study.column("intent").values[rows] & int(EXTRACTION_SIGNS)) != 0).sum())
+    reference = accounts.extraction[others] / accounts.prompts[others]
+    shares[shares <= LEAST_RATE] = -1.0
+    ranked = rank_largest(shares, reference, candidate.group.searched)
     return PROCEDURE.from_log_e(
-        bernoulli_log_e(count, len(rows), null_rate),
+        ranked.log_e,
         statement=(
-            f"{count} of {len(rows)} sampled exchanges ({count / len(rows):.0%}) carry a sign of harvesting;"
-            f" {REFERENCE_QUANTILE:.0%} of customers stay at or below {null_rate:.0%}."
+            f"{int(signs.sum())} of {len(rows)} sampled exchanges carry a sign of harvesting; {ranked.members} of {ranked.tested}"
+            f" members ask for it more than {1 - ranked.threshold:.0%} of {ranked.reference} other customers do."
         ),
-        statistic_name="share with a sign",
-        statistic=count / len(rows),
-        n=len(rows),
-        n_unit="exchanges",
+        statistic_name=f"members in the top {ranked.threshold:.0%}",
+        statistic=ranked.members,
+        n=ranked.tested,
+        n_unit="accounts",
         input_digest=candidate.input_digest,
     )

@@ -4,7 +4,8 @@ Members are taken in the order of their hash. For each kind, each member either 
 (a coincidence) or not; for unrelated accounts the chance is at most the share of all accounts that carry a value already
 present. The likelihood ratio against higher chances, averaged over them, is a test martingale, hence an e-value (Shafer 2021).
 Kinds are averaged (valid under any dependence). Popular values pay for themselves: a NAT address carried by many makes a
-coincidence likely and adds nothing. Kinds that seeded the group are left out.
+coincidence likely and adds nothing. Kinds that seeded the group are left out. Clients (user agent, TLS) are left out too: the
+customers of one product share its client library without sharing an operator.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.stating import Procedure
-from stillwatch.detection.links.kinds import INFRASTRUCTURE_KINDS, Kind
+from stillwatch.detection.links.kinds import IDENTITY_KINDS, Kind
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import mean_log_e
 
@@ -22,7 +23,7 @@ PROCEDURE = Procedure(
     name="infrastructure lift",
     question=Question.COORDINATION,
     null_hypothesis=(
-        "The members are unrelated customers: a member brings a payment, address, client or registration value of an"
+        "The members are unrelated customers: a member brings a payment, address, e-mail domain or organisation of an"
         " earlier member no more often than a random account of this run would."
     ),
     assumptions=(
@@ -45,7 +46,7 @@ def infrastructure_lift_claim(candidate: Candidate) -> Claim | Inconclusive:
     if int(Kind.NETWORK) in seeded:
         seeded.add(int(Kind.IP))
     log_es, coincidences, kinds_read = [], {}, 0
-    for kind in INFRASTRUCTURE_KINDS:
+    for kind in IDENTITY_KINDS:
         if int(kind) in seeded or not np.any(table.kinds == int(kind)):
             continue
         kinds_read += 1
@@ -54,7 +55,7 @@ def infrastructure_lift_claim(candidate: Candidate) -> Claim | Inconclusive:
         if found:
             coincidences[kind.title] = found
     if not kinds_read or len(members) < 2:
-        return PROCEDURE.cannot("no infrastructure column besides what seeded the group", "payment, address, TLS or registration columns")
+        return PROCEDURE.cannot("no infrastructure column besides what seeded the group", "payment, address, e-mail domain or organisation columns")
     listed = ", ".join(f"{count} by {title}" for title, count in coincidences.items()) or "none"
     return PROCEDURE.from_log_e(
         mean_log_e(log_es),

@@ -1,9 +1,7 @@
 """Likeness: members lie nearer to the group's common profile than other customers do.
 
 For each member the profile is that of the other members (itself left out, one vote per account). Its distance, free of
-sampling noise, is ranked among the distances of reference accounts to the same profile: a conformal p-value (Vovk, Gammerman,
-Shafer 2005), exact when the member is exchangeable with the reference. The number of members whose p is at most a threshold
-is binomial under the null; e-values over `THRESHOLDS` are averaged.
+sampling noise, is ranked among the distances of reference accounts to the same profile (`ranking.py`).
 
 Used for rhythm (hour of the day, gaps between exchanges, rate, first day, registration) and for content (length of prompts,
 length of answers, opening words). Rhythm separates one operator from the many customers of one product; content does not.
@@ -15,15 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
+from stillwatch.detection.campaigns.claims.ranking import Floats, rank_smallest
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.detection.links.groups import LEAST_MEMBERS
 from stillwatch.detection.profiles.closeness import left_out_profiles, squared_distances
 from stillwatch.records.claim import Claim, Inconclusive, Question
-from stillwatch.statistics.e_values import calibrate_log_p, mean_log_e
-from stillwatch.statistics.tails import binomial_upper_log_p
 
-Floats = npt.NDArray[np.float64]
-THRESHOLDS = (0.02, 0.05, 0.1, 0.2)
 ASSUMPTIONS = (
     "under the null each member is exchangeable with the reference accounts, independently of the other members",
     "left-out profiles make members dependent only through their common mean, which is neglected",
@@ -54,18 +49,18 @@ REGISTERED = _procedure("common registration", "registration times", "common-reg
 
 def histogram_claim(candidate: Candidate, feature: str) -> Claim | Inconclusive:
     """Procedure likeness of one histogram feature."""
-    test = HISTOGRAM_TESTS[feature]
+    procedure = HISTOGRAM_TESTS[feature]
     counts = candidate.accounts.histograms[feature]
     usable = counts[candidate.outsiders].sum(axis=1) >= LEAST_EXCHANGES
     members = candidate.members[counts[candidate.members].sum(axis=1) >= LEAST_EXCHANGES]
     if int(usable.sum()) < LEAST_REFERENCE or len(members) < LEAST_MEMBERS:
-        return _too_few(test, len(members), int(usable.sum()))
+        return _too_few(procedure, len(members), int(usable.sum()))
     others = counts[candidate.outsiders[usable]]
     mine = counts[members]
     distances = squared_distances(mine, left_out_profiles(mine))
     # One profile ranks the reference for all members: leaving one of m out moves it by at most 1/m.
     profile = (mine / mine.sum(axis=1, keepdims=True)).mean(axis=0)
-    return _rank(candidate, test, distances, squared_distances(others, profile), candidate.group.searched)
+    return _rank(candidate, procedure, distances, squared_distances(others, profile), candidate.group.searched)
 
 
 def rate_claim(candidate: Candidate) -> Claim | Inconclusive:
@@ -96,16 +91,16 @@ def registration_claim(candidate: Candidate) -> Claim | Inconclusive:
 
 
 def _scalar(
-    candidate: Candidate, test: Procedure, values: Floats, members: npt.NDArray[np.int64], outsiders: npt.NDArray[np.int64],
+    candidate: Candidate, procedure: Procedure, values: Floats, members: npt.NDArray[np.int64], outsiders: npt.NDArray[np.int64],
     searched: float,
 ) -> Claim | Inconclusive:  # fmt: skip
     """Rank |value - median of the other members| among the reference accounts' distances to the members' median."""
     if len(members) < LEAST_MEMBERS or len(outsiders) < LEAST_REFERENCE:
-        return _too_few(test, len(members), len(outsiders))
+        return _too_few(procedure, len(members), len(outsiders))
     mine = values[members]
     distances = np.abs(mine - _left_out_medians(mine))
     reference = np.abs(values[outsiders] - np.median(mine))
-    return _rank(candidate, test, distances, reference, searched)
+    return _rank(candidate, procedure, distances, reference, searched)
 
 
 def _left_out_medians(values: Floats) -> Floats:
@@ -121,34 +116,24 @@ def _left_out_medians(values: Floats) -> Floats:
     return result
 
 
-def _rank(candidate: Candidate, test: Procedure, distances: Floats, reference: Floats, searched: float) -> Claim:
-    ranked = np.sort(reference)
-    p_values = (1.0 + np.searchsorted(ranked, distances, side="right")) / (len(ranked) + 1.0)
-    log_es = []
-    best = (0.0, THRESHOLDS[0], 0)
-    for threshold in THRESHOLDS:
-        near = int((p_values <= threshold).sum())
-        log_p = binomial_upper_log_p(near, len(p_values), threshold)
-        log_es.append(calibrate_log_p(min(0.0, log_p + searched)))
-        if log_p <= best[0]:
-            best = (log_p, threshold, near)
-    _, threshold, near = best
-    return test.from_log_e(
-        mean_log_e(log_es),
+def _rank(candidate: Candidate, procedure: Procedure, distances: Floats, reference: Floats, searched: float) -> Claim:
+    ranked = rank_smallest(distances, reference, searched)
+    return procedure.from_log_e(
+        ranked.log_e,
         statement=(
-            f"{near} of {len(p_values)} members lie nearer to the common profile than {1 - threshold:.0%} of"
-            f" {len(ranked)} other customers; {threshold * len(p_values):.1f} would be expected."
+            f"{ranked.members} of {ranked.tested} members lie nearer to the common profile than {1 - ranked.threshold:.0%} of"
+            f" {ranked.reference} other customers; {ranked.threshold * ranked.tested:.1f} would be expected."
         ),
-        statistic_name=f"members within the nearest {threshold:.0%}",
-        statistic=near,
-        n=len(p_values),
+        statistic_name=f"members within the nearest {ranked.threshold:.0%}",
+        statistic=ranked.members,
+        n=ranked.tested,
         n_unit="accounts",
         input_digest=candidate.input_digest,
     )
 
 
-def _too_few(test: Procedure, members: int, reference: int) -> Inconclusive:
-    return test.cannot(
+def _too_few(procedure: Procedure, members: int, reference: int) -> Inconclusive:
+    return procedure.cannot(
         f"{members} members and {reference} reference accounts have enough exchanges with this column",
         f"{LEAST_MEMBERS} members and {LEAST_REFERENCE} reference accounts with {LEAST_EXCHANGES} exchanges each",
     )
