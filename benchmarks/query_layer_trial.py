@@ -1,8 +1,7 @@
 """Trial behind docs/adr/0002-queries.md: the four hardest queries, as narwhals expressions and as plain SQL, on both engines.
 
-Takes a number of rows. Gives one line per engine, way of writing and query: seconds and processor seconds
-(best of three), peak memory of the
-process tree, rows and a digest of the result. Each measurement runs in a process of its own.
+Takes a number of rows. Gives one line per engine, way of writing and query: seconds and processor seconds (best of
+three), peak memory of the process tree, rows and a digest of the result. Each measurement runs in a process of its own.
 
     python benchmarks/query_layer_trial.py --rows 1000000
 """

@@ -285,7 +285,9 @@ def _exhibit_texts(run: Run) -> dict[tuple[str, int], str]:
     if run.detection is None or run.traffic is None:
         return {}
     wanted = {
-        (exhibit.source_file, exhibit.source_offset) for campaign in run.detection.campaigns for exhibit in campaign.exhibits
+        (exhibit.source_file, exhibit.source_offset)
+        for campaign in run.detection.campaigns
+        for exhibit in campaign.exhibits
     }
     names = _file_names(run)
     files = {name for name, _ in wanted}

@@ -30,6 +30,8 @@ from stillwatch.records.table import Column, TableSchema
 
 ROWS = 1_500
 ACCOUNTS = 30
+DAYS = 10
+MODELS = ("m-1", "m-2", "é")
 SEED = 20_261_123
 FIRST_US = 1_780_000_000_000_000
 BASE_SCHEMAS: Mapping[str, TableSchema] = {
@@ -91,10 +93,10 @@ def random_column(column: Column, rows: int, rng: np.random.Generator) -> pa.Arr
 
 
 def random_sketches(rng: np.random.Generator) -> pa.Table:
-    """Return exchanges of a few accounts over ten days, with repeated deliveries and equal times."""
+    """Return exchanges of a few accounts over a few days, with repeated deliveries and equal times."""
     columns = {column.name: random_column(column, ROWS, rng) for column in SKETCH.columns}
     account = rng.integers(0, ACCOUNTS, ROWS)
-    seconds = rng.integers(0, 10 * 86_400, ROWS)
+    seconds = rng.integers(0, DAYS * 86_400, ROWS)
     time_us = FIRST_US + seconds * 1_000_000
     columns |= {
         "account_id": pa.array([f"account-{number}" for number in account]),
@@ -107,7 +109,7 @@ def random_sketches(rng: np.random.Generator) -> pa.Table:
         "source_no": pa.array(rng.integers(0, 3, ROWS).astype(np.int32)),
         "source_offset": pa.array(rng.permutation(ROWS).astype(np.int64)),
         "intent": pa.array(rng.integers(0, 2**13, ROWS).astype(np.int32)),
-        "model": pa.array(np.array(["m-1", "m-2", "é"])[rng.integers(0, 3, ROWS)], mask=rng.random(ROWS) < 0.1),
+        "model": pa.array(np.array(MODELS)[rng.integers(0, len(MODELS), ROWS)], mask=rng.random(ROWS) < 0.1),
     }
     return conform(pa.table(columns), arrow_schema(SKETCH))
 
@@ -122,6 +124,11 @@ def base_table(name: str, sketches: pa.Table, rng: np.random.Generator) -> pa.Ta
         return pa.table({"per_account": pa.array([20], pa.int64())})
     rows = ACCOUNTS * 2 // 3
     columns = {column.name: random_column(column, rows, rng) for column in wanted.columns}
+    for column in wanted.columns:
+        if column.name.endswith("_us"):
+            columns[column.name] = pa.array(FIRST_US + rng.integers(0, DAYS * 86_400_000_000, rows))
+        if column.name == "model":
+            columns[column.name] = pa.array([*MODELS, *(f"unused-{number}" for number in range(rows - len(MODELS)))])
     for key in ("account", "account_id"):
         if key in columns:
             known = sketches.column(key).unique().to_pylist()
@@ -149,9 +156,11 @@ def answers(engine: Engine, work: Path, tables: Mapping[str, pa.Table]) -> dict[
     for name, table in tables.items():
         engine.register(name, table)
     given: dict[str, pa.Table] = {}
+    read_by_others = {table for query in QUERIES.values() for table in query.reads}
     for name in ORDER:
         query = QUERIES[name]
-        engine.save(query)
+        if name in read_by_others or not has_order(query):
+            engine.save(query)
         given[name] = engine.run(query) if has_order(query) else pq.read_table(work / name)
     return given
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -23,15 +24,17 @@ def campaign_table(campaigns: Sequence[Campaign], title: str) -> Table:
     Returns:
         At most `MOST_ROWS` rows; the caption says how many are left out.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+    table = Table(
+        title=title, title_justify="left", title_style="bold", header_style="bold", expand=False, box=box.SIMPLE_HEAD
+    )
     table.add_column("campaign", no_wrap=True)
     table.add_column("finding", no_wrap=True)
     table.add_column("accounts", justify="right")
     table.add_column("harvest", justify="right")
     table.add_column("days", justify="right")
-    table.add_column("a day per account", justify="right")
-    table.add_column("q-value", justify="right")
-    table.add_column("capability targeted")
+    table.add_column("a day each", justify="right")
+    table.add_column("q-value", justify="right", no_wrap=True)
+    table.add_column("capability targeted", overflow="fold", min_width=14)
     ranked = sorted(campaigns, key=lambda campaign: (-campaign.harvest_exchanges, campaign.id))
     for campaign in ranked[:MOST_ROWS]:
         words = FINDING_WORDS[campaign.finding]

@@ -6,6 +6,7 @@ that nobody foresaw is shown by its kind and place only, since its own text coul
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -79,6 +80,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process and end it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without a sign shows its number rather than fail
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stillwatch.evidence.incident_report.wording import counted
 from stillwatch.simulation.baselines import baselines
 from stillwatch.simulation.scoring import CONFIDENCE, Rate, Score, ScoredWorld, read_world, score
 
@@ -83,19 +85,12 @@ def tell_score(methods: Sequence[ScoredMethod], console: Console) -> None:
 
 def _overall(methods: Sequence[ScoredMethod]) -> Table:
     """Give the table of methods."""
-    table = _table(f"Over all: {methods[0].score.accounts:,} accounts in {methods[0].score.worlds:,} worlds")
-    for name in (
-        "method",
-        "flagged",
-        "recall",
-        "false discoveries",
-        "worst world",
-        "honest flagged",
-        "purity",
-        "complete",
-    ):
-        table.add_column(name, justify="left" if name == "method" else "right")
-    table.add_column("threshold")
+    own = methods[0].score
+    table = _table(
+        f"Over all: {counted(own.accounts, 'account', 'accounts')} in {counted(own.worlds, 'world', 'worlds')}"
+    )
+    for name in ("method", "flagged", "recall", "of these honest", "of honest flagged", "purity", "complete"):
+        table.add_column(name, justify="left" if name == "method" else "right", no_wrap=name == "method")
     for method in methods:
         result = method.score
         table.add_row(
@@ -114,13 +109,13 @@ def _families(result: Score) -> Table:
     """Give the table of campaign families."""
     table = _table("By campaign family")
     for name in ("family", "found", "accounts", "recall", "purity", "complete"):
-        table.add_column(name, justify="left" if name == "family" else "right")
+        table.add_column(name, justify="left" if name == "family" else "right", no_wrap=True)
     for family in result.families:
         table.add_row(
             Text(family.family),
             f"{family.campaigns_found} of {family.campaigns}",
             f"{family.recall.whole:,}",
-            _rate(family.recall),
+            _rate(family.recall, between="  "),
             _share(family.purity),
             _share(family.completeness),
         )
@@ -131,23 +126,30 @@ def _look_alikes(result: Score) -> Table:
     """Give the table of honest classes, with a mark where one was flagged."""
     table = _table("By look-alike class (honest accounts)")
     for name in ("class", "accounts", "flagged", "share flagged"):
-        table.add_column(name, justify="left" if name == "class" else "right")
+        table.add_column(name, justify="left" if name == "class" else "right", no_wrap=True)
     for honest in result.look_alikes:
         mark = "! " if honest.flagged.part else ""
         table.add_row(
-            Text(honest.name), f"{honest.flagged.whole:,}", f"{mark}{honest.flagged.part:,}", _rate(honest.flagged)
+            Text(honest.name),
+            f"{honest.flagged.whole:,}",
+            f"{mark}{honest.flagged.part:,}",
+            _rate(honest.flagged, between="  "),
         )
     return table
 
 
 def _table(title: str) -> Table:
     """Open a table in the house style."""
-    return Table(title=title, title_justify="left", title_style="bold", header_style="bold", expand=False)
+    return Table(
+        title=title, title_justify="left", title_style="bold", header_style="bold", expand=False, box=box.SIMPLE_HEAD
+    )
 
 
-def _rate(rate: Rate) -> str:
-    """Say a share with its interval below it."""
-    return "none" if rate.value is None else f"{rate.value:.1%}\n{100 * rate.low:.1f} to {rate.high:.1%}"
+def _rate(rate: Rate, between: str = "\n") -> str:
+    """Say a share and its interval."""
+    if rate.value is None:
+        return "none"
+    return f"{rate.value:.1%}{between}{100.0 * rate.low:.1f}-{100.0 * rate.high:.1f}%"
 
 
 def _share(value: float | None) -> str:

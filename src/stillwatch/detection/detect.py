@@ -18,7 +18,9 @@ import pyarrow as pa
 from stillwatch.detection.campaigns.assemble import Tested, account_rows, assemble
 from stillwatch.detection.campaigns.candidate import build_candidate, measure_background
 from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
+from stillwatch.detection.campaigns.claims.likeness import picked_alike
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
+from stillwatch.detection.campaigns.claims.template_lift import Degrees
 from stillwatch.detection.campaigns.explanations import CHANCE, weigh
 from stillwatch.detection.campaigns.queries import MEMBER_DAYS, MINUTES, STUDY
 from stillwatch.detection.campaigns.selection import select
@@ -28,7 +30,7 @@ from stillwatch.detection.facts import Facts
 from stillwatch.detection.links.attributes import AttributeTable, attribute_table
 from stillwatch.detection.links.cores import core_groups
 from stillwatch.detection.links.groups import Group, seed_groups
-from stillwatch.detection.links.queries import ATTRIBUTES, DISTINCT_VALUES, SHARED
+from stillwatch.detection.links.queries import ATTRIBUTES, DEGREES, SHARED
 from stillwatch.detection.profiles.accounts import Accounts, load_accounts
 from stillwatch.detection.profiles.queries import (
     COLUMNS_SEEN,
@@ -132,9 +134,9 @@ def detect_campaigns(
     progress.advance(1)
     progress.end()
     pivots = _pivots(engine, releases, accounts)
-    table, coincidences = _attributes(engine, facts, accounts, progress)
+    table, degrees = _attributes(engine, facts, accounts, progress)
     groups = _groups(table, accounts, progress)
-    tested = _test_groups(engine, groups, table, coincidences, accounts, level, pivots, progress)
+    tested = _test_groups(engine, groups, table, degrees, accounts, level, pivots, progress)
     selection = select([one.log_e for one in tested], [one.candidate.members for one in tested], level, len(accounts))
     member_days = engine.run(MEMBER_DAYS) if tested else MEMBER_DAYS_EMPTY
     assembled = assemble(tested, selection, member_days, accounts, files)
@@ -185,26 +187,27 @@ def _pivots(engine: Engine, releases: Releases, accounts: Accounts) -> tuple[Piv
     return tuple(found)
 
 
-def _attributes(
-    engine: Engine, facts: Facts, accounts: Accounts, progress: Progress
-) -> tuple[AttributeTable, dict[int, tuple[int, int]]]:
+def _attributes(engine: Engine, facts: Facts, accounts: Accounts, progress: Progress) -> tuple[AttributeTable, Degrees]:
     progress.begin("links", 2)
     engine.register("facts", facts.table)
     engine.save(ATTRIBUTES)
     progress.advance(1)
     table = attribute_table(engine.run(SHARED), accounts.hashes, accounts.sampled)
-    coincidences = {
-        row["kind"]: (row["distinct_values"], row["carriers"]) for row in engine.run(DISTINCT_VALUES).to_pylist()
-    }
+    counted = engine.run(DEGREES)
+    kinds, carriers = counted["kind"].to_numpy(), counted["carriers"].to_numpy()
+    values = counted["distinct_values"].to_numpy()
+    degrees = {int(kind): (carriers[kinds == kind], values[kinds == kind]) for kind in np.unique(kinds)}
     progress.advance(1)
     progress.end()
-    return table, coincidences
+    return table, degrees
 
 
 def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> tuple[Group, ...]:
     """Seed groups, their cores, and busy accounts alone; each set of members once, observed accounts only."""
     progress.begin("groups", None)
-    rng = np.random.default_rng(np.frombuffer(hashlib.blake2b(accounts.hashes.tobytes(), digest_size=16).digest(), np.uint32))
+    rng = np.random.default_rng(
+        np.frombuffer(hashlib.blake2b(accounts.hashes.tobytes(), digest_size=16).digest(), np.uint32)
+    )
     seeded = []
     for group in seed_groups(table):
         members = group.members[accounts.observed[group.members]]
@@ -217,7 +220,9 @@ def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> tu
         groups.extend(core_groups(group, accounts, rng))
     busy = np.flatnonzero(accounts.observed & (accounts.exchanges >= LEAST_ALONE))
     busy = busy[np.argsort(-accounts.exchanges[busy], kind="stable")][:MOST_ALONE]
-    groups.extend(Group(members=np.array([number]), seed="alone", places=np.zeros(0, np.int64)) for number in np.sort(busy))
+    groups.extend(
+        Group(members=np.array([number]), seed="alone", places=np.zeros(0, np.int64)) for number in np.sort(busy)
+    )
     unique: dict[tuple[bytes, str], Group] = {}
     for group in groups:
         unique.setdefault((group.members.tobytes(), group.seed), group)
@@ -226,7 +231,7 @@ def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> tu
 
 
 def _test_groups(
-    engine: Engine, groups: tuple[Group, ...], table: AttributeTable, coincidences: dict[int, tuple[int, int]],
+    engine: Engine, groups: tuple[Group, ...], table: AttributeTable, degrees: Degrees,
     accounts: Accounts, level: float, pivots: tuple[PivotShares, ...], progress: Progress,
 ) -> list[Tested]:  # fmt: skip
     if not groups:
@@ -241,18 +246,21 @@ def _test_groups(
         exchanges=counted["exchanges"].to_numpy(),
     )
     background = measure_background(accounts)
+    alike = picked_alike(accounts, background.reference)
     progress.begin("tests", len(groups))
     tested = []
     for group in groups:
         digest = hashlib.blake2b(accounts.hashes[group.members].tobytes(), digest_size=16).hexdigest()
         candidate = build_candidate(group, accounts, table, study, background, digest)
-        results = run_tests(candidate, coincidences, minutes, pivots)
+        results = run_tests(candidate, degrees, minutes, pivots, alike)
         explanations = weigh(results, applicable_explanations(candidate), -math.log(level))
         log_e = min(explanation.log_e for explanation in explanations)
         chance = [explanation for explanation in explanations if explanation.name == CHANCE.name]
         coordinated = bool(chance) and chance[0].rejected
         tested.append(
-            Tested(candidate=candidate, results=results, explanations=explanations, log_e=log_e, coordinated=coordinated)
+            Tested(
+                candidate=candidate, results=results, explanations=explanations, log_e=log_e, coordinated=coordinated
+            )
         )
         progress.advance(1)
     progress.end()

@@ -39,10 +39,16 @@ def facts_of(rows: pa.Table, hash_value: Callable[[str, str], int]) -> Facts:
     """
     accounts = [hash_value("account", account) for account in rows["account_id"].to_pylist()]
     columns: dict[str, list[int | None]] = {}
-    for column, source in (("payment", "payment_id"), ("email_domain", "email_domain"), ("organization", "organization_id")):
+    for column, source in (
+        ("payment", "payment_id"),
+        ("email_domain", "email_domain"),
+        ("organization", "organization_id"),
+    ):
         columns[column] = [None if value is None else hash_value(column, value) for value in rows[source].to_pylist()]
     created = dict(zip(accounts, rows["account_created_us"].to_pylist(), strict=True))
-    licensed = [account for account, licence in zip(accounts, rows["licence"].to_pylist(), strict=True) if licence is not None]
+    licensed = [
+        account for account, licence in zip(accounts, rows["licence"].to_pylist(), strict=True) if licence is not None
+    ]
     return Facts(
         table=pa.table({"account": accounts, **columns}, schema=arrow_schema(FACTS)),
         licensed=np.array(licensed, dtype=np.int64),

@@ -6,7 +6,6 @@ lines are no JSON. Reads at most a few megabytes, whatever the size of the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,9 +61,9 @@ def take_sample(source: SourceFile, declared_encoding: str | None) -> Sample:
     """
     if source.kind == "parquet":
         return _parquet_sample(source)
-    head = _head(source)
+    head, whole = _head(source)
     encoding = encoding_of(head, declared_encoding)
-    offsets = list(_sample_lines(source, head, encoding))
+    offsets = _sample_lines(source, head, encoding, whole=whole)
     records: list[Any] = []
     unreadable: list[tuple[int, str]] = []
     for offset, line in offsets:
@@ -74,7 +73,7 @@ def take_sample(source: SourceFile, declared_encoding: str | None) -> Sample:
             unreadable.append((offset, error.reason))
     layout = _layout(head, encoding, records, len(offsets))
     if layout == "documents":
-        records, unreadable = _document_sample(source, head, encoding)
+        records, unreadable = _document_sample(head, encoding, whole=whole)
     lines = tuple(line.decode(encoding.name, "replace") for _, line in offsets)
     return Sample(
         layout=layout,
@@ -100,39 +99,42 @@ def utf8(line: bytes, encoding: Encoding) -> bytes:
         raise RecordError(f"byte {error.start} is no {encoding.name}: check the setting `encoding`") from error
 
 
-def _head(source: SourceFile) -> bytes:
+def _head(source: SourceFile) -> tuple[bytes, bool]:
+    """Give the first bytes, decompressed, and whether they are all of the file."""
     head = b""
     try:
         for block in blocks(source.path, source.kind):
             head += block
             if len(head) >= _HEAD_BYTES and (b"\n" in head or len(head) > LINE_LIMIT):
-                break
+                return head, source.kind == "plain" and len(head) >= source.size
     except StreamCutError:
         pass  # met again, and reported, when the file is read
-    return head
+    return head, True
 
 
-def _sample_lines(source: SourceFile, head: bytes, encoding: Encoding) -> Iterator[tuple[int, bytes]]:
-    """Yield lines of the head and, of a plain file, of the end; never a line that the sample cut."""
-    complete = source.kind == "plain" and len(head) >= source.size
-    yield from _non_blank(head, encoding, 0, drop_last=not complete and b"\n" in head)
-    begin = source.size - _END_BYTES
-    if source.kind == "plain" and begin > len(head) and len(encoding.newline) == 1:
+def _sample_lines(source: SourceFile, head: bytes, encoding: Encoding, *, whole: bool) -> list[tuple[int, bytes]]:
+    """Give lines of the head and, where it can be reached, of the end; never a line that the sample cut."""
+    first = _non_blank(head, encoding, 0)
+    if whole:
+        return first[:SAMPLE_RECORDS] + first[SAMPLE_RECORDS:][-SAMPLE_RECORDS:]
+    if b"\n" in head:
+        first.pop()
+    last: list[tuple[int, bytes]] = []
+    begin = max(len(head), source.size - _END_BYTES)
+    if source.kind == "plain" and len(encoding.newline) == 1:
         end = b"".join(blocks(source.path, "plain", begin))
         cut = end.find(b"\n") + 1
         if cut:
-            yield from _non_blank(end[cut:], encoding, begin + cut, drop_last=False)
+            last = _non_blank(end[cut:], encoding, begin + cut)
+    return first[:SAMPLE_RECORDS] + last[-SAMPLE_RECORDS:]
 
 
-def _non_blank(data: bytes, encoding: Encoding, offset: int, *, drop_last: bool) -> list[tuple[int, bytes]]:
+def _non_blank(data: bytes, encoding: Encoding, offset: int) -> list[tuple[int, bytes]]:
     found: list[tuple[int, bytes]] = []
     for run in runs([data], encoding, offset):
-        if isinstance(run, Overlong):
-            continue
-        found.extend((place, line) for place, line in located(run) if line.strip(b" \t\0"))
-    if drop_last and found:
-        found.pop()
-    return found[:SAMPLE_RECORDS]
+        if not isinstance(run, Overlong):
+            found.extend((place, line) for place, line in located(run) if line.strip(b" \t\0"))
+    return found
 
 
 def _layout(head: bytes, encoding: Encoding, records: list[Any], sampled: int) -> Layout:
@@ -144,10 +146,9 @@ def _layout(head: bytes, encoding: Encoding, records: list[Any], sampled: int) -
     return "documents" if begin == "{" and objects * 4 < sampled else "lines"
 
 
-def _document_sample(source: SourceFile, head: bytes, encoding: Encoding) -> tuple[list[Any], list[tuple[int, str]]]:
+def _document_sample(head: bytes, encoding: Encoding, *, whole: bool) -> tuple[list[Any], list[tuple[int, str]]]:
     text = head[encoding.mark :]
     text = text if encoding.name == "utf-8" else text.decode(encoding.name, "ignore").encode()
-    whole = len(head) >= source.size and source.kind == "plain"
     records: list[Any] = []
     unreadable: list[tuple[int, str]] = []
     for document in documents([text], encoding.mark):

@@ -199,6 +199,6 @@ def out_of_range(instants: Any, now_us: int | None) -> dict[int, str]:
     reasons: dict[int, str] = {}
     for mask, reason in ((early, TOO_EARLY), (late, IN_FUTURE)):
         if pc.any(mask).as_py():
-            rows = pc.indices_nonzero(mask.fill_null(value=False)).to_pylist()
+            rows = pc.indices_nonzero(mask.fill_null(False)).to_pylist()
             reasons.update(dict.fromkeys(rows, reason))
     return reasons

@@ -58,6 +58,18 @@ EXTRACTION_SIGNS = (
 the capability."""
 
 
+CAPABILITY_SIGNS = (
+    Intent.CODE,
+    Intent.MATHEMATICS,
+    Intent.GRADING,
+    Intent.TOOL_TRAJECTORY,
+    Intent.TASK_SYNTHESIS,
+    Intent.REASONING | Intent.EXEMPLARS,
+    Intent.REASONING_TRACE | Intent.THINKING_LANGUAGE | Intent.CLEANING,
+)
+"""Capabilities that a harvest may aim at, each with the signs that show it."""
+
+
 class ResponseSign(IntFlag):
     """What the answer shows."""
 

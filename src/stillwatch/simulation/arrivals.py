@@ -94,6 +94,8 @@ class Schedule:
         level = level + np.where(part["rhythm"] > 0, 0.5 * part["rhythm_depth"] * shared, 0.0)
         weights = np.zeros(len(streams))
         weights[present] = overlap[present] * np.exp(level) * (part["weekend"] if is_weekend(day) else 1.0)
+        resting = unit(mix(self._seed, present, day, Purpose.REST)) < part["rest"]
+        weights[present] = np.where(resting, 0.0, weights[present])
         # A stream that rests on weekends but lives on a weekend only still sends what it has to.
         return np.where(overlap > 0.0, np.maximum(weights, 1e-9), 0.0)
 

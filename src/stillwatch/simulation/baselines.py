@@ -96,8 +96,8 @@ def baselines(world: Path, harvesting: frozenset[str]) -> tuple[Baseline, ...]:
     volume_cut = float(np.quantile(counts.exchanges, 1.0 - TOP_VOLUME, method="higher"))
     rules = (
         ("volume threshold", counts.exchanges.astype(np.float64), volume_cut, "{:.0f} exchanges or more"),
-        ("exact duplicates", duplicated, DUPLICATE_SHARE, "{:.0%} of prompts also sent by another account"),
-        ("phrase list", phrased, PHRASE_SHARE, "{:.0%} of prompts hold one of " + str(len(PHRASES)) + " phrases"),
+        ("exact duplicates", duplicated, DUPLICATE_SHARE, "{:.1%} of prompts also sent by another account"),
+        ("phrase list", phrased, PHRASE_SHARE, "{:.1%} of prompts hold one of " + str(len(PHRASES)) + " phrases"),
         ("shared card", sizes, float(CARD_ACCOUNTS), "{:.0f} accounts or more on one card"),
     )
     right = np.array([account in harvesting for account in counts.accounts])

@@ -110,7 +110,11 @@ def interactive(streams: Rows, setting: Setting) -> None:
     draw, count = setting.draw, len(streams)
     streams["hours"] = pick_profile(("evening", "evening", "office", "owl", "day", "developer"), count, draw)
     streams["weekend"] = 0.4 + 0.9 * draw.random(count)
-    streams["noise"] = 1.0
+    streams["noise"] = 0.8
+    streams["rest"] = 0.25 + 0.65 * draw.random(count)
+    lifetimes(streams, setting)
+    streams["session_ids"] = draw.random(count) < 0.75
+    streams["paste_share"] = np.where(draw.random(count) < 0.45, 0.06, 0.9 * draw.random(count))
     streams["session"] = 1.5 + draw.gamma(1.6, 1.7, count)
     streams["gap_mean"] = 4.38 + 0.3 * draw.standard_normal(count)
     streams["gap_spread"] = 0.98
@@ -139,6 +143,11 @@ def scripted(streams: Rows, setting: Setting) -> None:
     streams["hours"] = pick_profile(("developer", "office", "day", "flat", "night", "day", "owl"), count, draw)
     streams["weekend"] = np.where(draw.random(count) < 0.5, 1.0, 0.15 + 0.6 * draw.random(count))
     streams["noise"] = 0.3 + 0.9 * draw.random(count)
+    streams["rest"] = np.where(draw.random(count) < 0.35, 0.0, 0.2 + 0.7 * draw.random(count))
+    lifetimes(streams, setting)
+    streams["session_ids"] = draw.random(count) < 0.4
+    streams["paste_share"] = np.where(draw.random(count) < 0.6, 0.0, draw.random(count))
+    streams["depth"] = np.where(draw.random(count) < 0.35, 0.25 + 0.5 * draw.random(count), 0.0)
     bursts = draw.random(count) < 0.6
     streams["session"] = np.where(bursts, 2.0 + draw.gamma(1.2, 6.0, count), 1.0)
     streams["gap_mean"] = 1.2 + 2.6 * draw.random(count)
@@ -155,6 +164,17 @@ def scripted(streams: Rows, setting: Setting) -> None:
     streams["other_agent_share"] = np.where(draw.random(count) < 0.25, 0.25, 0.0)
     parameters(streams, draw)
     model_choice(streams, setting)
+
+
+def lifetimes(streams: Rows, setting: Setting, share: float = 0.7) -> None:
+    """Trials and projects: many customers use an account for a part of the time only, most of them briefly."""
+    draw, count = setting.draw, len(streams)
+    room = streams["end"] - streams["start"]
+    span = np.minimum(np.maximum(room * draw.random(count) ** 1.6, 1.0), room)
+    brief = (draw.random(count) < share) & (room > 1.0)
+    start = streams["start"] + draw.random(count) * (room - span)
+    streams["start"] = np.where(brief, start, streams["start"])
+    streams["end"] = np.where(brief, start + span, streams["end"])
 
 
 def gateways(streams: Rows, draw: np.random.Generator) -> None:

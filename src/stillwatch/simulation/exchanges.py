@@ -113,7 +113,7 @@ class Composer:
             "prompt": asked.prompt,
             "turns": pa.array(asked.turns, pa.int32()),
             "tools": self._tools.take(pa.array(self._tools_of[events.stream])),
-            "session_id": _with_nulls(hexadecimal(events.session, "ses_"), streams["talks"]),
+            "session_id": _with_nulls(hexadecimal(events.session, "ses_"), streams["session_ids"]),
             "n": pa.array(streams["samples"], pa.int32()),
             "stream": pa.array(unit(mix(events.key, Purpose.STREAMING)) < np.where(streams["streaming"], 0.96, 0.03)),
         }
@@ -145,29 +145,45 @@ class Composer:
         # After the first message of a session most are follow-ups; some open another subject.
         follows = talks & (unit(mix(events.key, Purpose.TURNS)) < 0.82) & (streams["items"] != Items.QUEUE)
         body = np.where(follows, self._mixtures.follow[streams["mixture"]], body)
-        turns = np.where(follows, np.minimum(events.position, 30) + 1, 1)
-        before, after, scaffold_key, place = self._scaffold(events, streams, follows)
-        gap, line = self._symbol["gap"], self._symbol["break"]
-        join = np.where(unit(mix(streams["scaffold_key"], Purpose.FORMAT)) < 0.5, gap, line)
-        anywhere = place == Place.ANYWHERE
-        third = below(mix(events.key, Purpose.PLACE), 3)
-        tail = np.where(anywhere & (before >= 0), self._symbol["tail.format"], -1)
-        lead = np.where(anywhere & (third != 0), -1, before)
-        middle = np.where(anywhere & (third == 1), before, -1)
-        end = np.where(anywhere, np.where(third == 2, before, -1), after)
-        parts = np.stack([
-            lead, np.where(lead >= 0, join, -1), body, np.where(middle >= 0, join, -1), middle,
-            np.where(tail >= 0, join, -1), tail, np.where(end >= 0, join, -1), end,
-        ], axis=1)  # fmt: skip
-        after_key = np.where(anywhere, scaffold_key, mix(scaffold_key, Purpose.SHIFT))
-        zero = np.zeros(len(body), dtype=np.uint64)
-        keys = np.stack([
-            scaffold_key, zero, mix(body_key, body), zero, scaffold_key, zero, mix(events.key, Purpose.FORMAT), zero, after_key,
-        ], axis=1)  # fmt: skip
+        deep = np.log(unit(mix(events.key, Purpose.DEPTH)) + 1e-12) / np.log(np.maximum(streams["depth"], 1e-9))
+        turns = np.where(follows, np.minimum(events.position, 30) + 1, 1 + np.minimum(deep.astype(np.int64), 12))
+        parts, keys = self._parts(events, streams, follows, body, body_key)
         prompt = self._grammar.compose(
             parts.reshape(-1), keys.reshape(-1), np.full(len(body), parts.shape[1], dtype=np.int64)
         )
         return _Asked(prompt=prompt, turns=turns, symbol=body)
+
+    def _parts(
+        self, events: Events, streams: Rows, follows: NDArray[np.bool_], body: Integers, body_key: Keys
+    ) -> tuple[Integers, Keys]:
+        """Symbols and keys of a prompt's parts: scaffold, body, pasted text, scaffold, with what joins them."""
+        before, after, scaffold_key, place = self._scaffold(events, streams, follows)
+        join = np.where(
+            unit(mix(streams["scaffold_key"], Purpose.FORMAT)) < 0.5, self._symbol["gap"], self._symbol["break"]
+        )
+        pastes = unit(mix(events.key, Purpose.PASTE)) < streams["paste_share"]
+        anywhere = place == Place.ANYWHERE
+        third = below(mix(events.key, Purpose.PLACE), 3)
+        middle = np.where(anywhere & (third == 1), before, -1)
+        content = (
+            (np.where(anywhere & (third != 0), -1, before), scaffold_key),
+            (body, mix(body_key, body)),
+            (middle, scaffold_key),
+            (np.where(pastes, self._mixtures.paste[streams["mixture"]], -1), mix(events.key, Purpose.PASTE)),
+            (np.where(anywhere & (before >= 0), self._symbol["tail.format"], -1), mix(events.key, Purpose.FORMAT)),
+            (np.where(anywhere & (third == 2), before, -1), scaffold_key),
+            (np.where(anywhere, -1, after), mix(scaffold_key, Purpose.SHIFT)),
+        )
+        parts = np.full((len(body), 2 * len(content)), -1, dtype=np.int64)
+        keys = np.zeros(parts.shape, dtype=np.uint64)
+        started = np.zeros(len(body), dtype=np.bool_)
+        for place_of, (symbols, part_keys) in enumerate(content):
+            there = symbols >= 0
+            parts[:, 2 * place_of] = np.where(there & started, join, -1)
+            parts[:, 2 * place_of + 1] = symbols
+            keys[:, 2 * place_of + 1] = part_keys
+            started |= there
+        return parts, keys
 
     def _scaffold(
         self, events: Events, streams: Rows, follows: NDArray[np.bool_]

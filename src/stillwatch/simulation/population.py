@@ -47,6 +47,7 @@ STREAM = np.dtype(
         ("ramp", "f4"),
         ("weekend", "f4"),
         ("noise", "f4"),
+        ("rest", "f4"),
         ("hours", "i2"),
         ("zone", "i2"),
         ("rhythm", "u8"),
@@ -56,6 +57,8 @@ STREAM = np.dtype(
         ("gap_mean", "f4"),
         ("gap_spread", "f4"),
         ("talks", "?"),
+        ("session_ids", "?"),
+        ("depth", "f4"),
         ("address_key", "u8"),
         ("address_kind", "i1"),
         ("address_pool", "i8"),
@@ -79,6 +82,7 @@ STREAM = np.dtype(
         ("system_key", "u8"),
         ("tools", "u8"),
         ("mixture", "i2"),
+        ("paste_share", "f4"),
         ("items", "i1"),
         ("pool", "u8"),
         ("pool_size", "i8"),
@@ -92,7 +96,9 @@ STREAM = np.dtype(
         ("explore_until", "f8"),
     ]
 )
-"""Times in days from the first day; hours profile and zone as in `calendar`; symbols as numbers of the grammar, -1 for none."""
+"""Times in days from the first day; hours profile and zone as in `calendar`; symbols as numbers of the grammar, -1 for none. `rest` is the
+share of days without use, `depth` the share of a further turn in the history that a program sends along, `paste_share` the
+share of prompts with a pasted text."""
 
 
 class Role(IntEnum):

@@ -54,6 +54,9 @@ class Purpose(IntEnum):
     KEY = 27
     SHIFT = 28
     STREAMING = 29
+    REST = 30
+    DEPTH = 31
+    PASTE = 32
 
 
 def _finalise(value: Keys) -> Keys:

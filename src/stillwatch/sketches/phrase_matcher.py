@@ -11,13 +11,14 @@ when they occur within `PAIR_REACH` bytes of each other. Complexity: O(bytes) fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from stillwatch.sketches.characters import SEPARATOR
+from stillwatch.sketches.characters import SEPARATOR, folded_characters
 from stillwatch.sketches.errors import PhraseTableError
 from stillwatch.sketches.hashing import load64
 from stillwatch.sketches.kernels import kernel
@@ -32,6 +33,8 @@ _KEY_MASK = np.uint64((1 << 8 * KEY_BYTES) - 1)
 _SPREAD: Final = 0x9E3779B97F4A7C15
 _SLOT_SPREAD = np.uint64(_SPREAD)
 _SLOT_SHIFT = np.uint64(64 - SLOT_BITS)
+_FOLDED: Final = folded_characters()
+_SPACE_BEFORE_MARK: Final = re.compile(r" [\x00-\x2f\x3a-\x60\x7b-\x7f]")
 _FAR: Final = -(1 << 30)
 
 
@@ -118,10 +121,14 @@ def _phrase_bytes(family: PhraseFamily, index: int) -> bytes:
     """Return a phrase as it stands in folded text."""
     phrase = family.phrases[index]
     text = phrase.encode()
-    if len(text) < KEY_BYTES or phrase != phrase.lower() or not phrase[0].isalpha() or "  " in phrase:
+    folded = "".join(
+        chr(int(_FOLDED[ord(character)])) if ord(character) < len(_FOLDED) else character for character in phrase
+    )
+    if len(text) < KEY_BYTES or phrase != folded or not phrase[0].isalpha() or _SPACE_BEFORE_MARK.search(phrase):
         raise PhraseTableError(
-            f"phrase family {family.name!r}, entry {index}: expected lower case, single spaces, a letter first and "
-            f"at least {KEY_BYTES} bytes, got {len(text)} bytes"
+            f"phrase family {family.name!r}, entry {index}: expected the folded form (lower case, plain quotes), a letter "
+            "first, single spaces with a letter or digit after them, and at least "
+            f"{KEY_BYTES} bytes; got {len(text)} bytes"
         )
     return text
 

@@ -74,7 +74,7 @@ RESPONSE_FAMILIES: Final = (
         sign=ResponseSign.STEPS,
         signals=(7,),
         phrases=(
-            "step 1", "step one", "step #1", "first step", "paso 1", "étape 1", "schritt 1", "шаг 1", "passo 1", "步骤1",
+            "step 1", "step one", "first step", "paso 1", "étape 1", "schritt 1", "шаг 1", "passo 1", "步骤1",
             "步骤 1", "步骤一", "第一步", "ステップ1", "ステップ 1", "단계 1",
         ),
     ),

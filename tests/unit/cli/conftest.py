@@ -40,8 +40,10 @@ class Said(NamedTuple):
 
 
 @pytest.fixture
-def stillwatch(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """Run a command line in this process."""
+def stillwatch(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """Run a command line in this process, the same whatever terminal the tests have."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
 
     def call(*arguments: str | Path) -> Said:
         capsys.readouterr()

@@ -58,9 +58,9 @@ def test_each_rule_finds_what_it_looks_for(tmp_path: Path, form: str) -> None:
 def test_thresholds_are_stated(tmp_path: Path) -> None:
     found = {one.name: one.threshold for one in baselines(write(tmp_path / "world", "parquet"), HARVESTING)}
     assert found["volume threshold"] == "60 exchanges or more"
-    assert found["exact duplicates"] == "50% of prompts also sent by another account"
+    assert found["exact duplicates"] == "50.0% of prompts also sent by another account"
     assert found["shared card"] == "3 accounts or more on one card"
-    assert found["exact duplicates, best in hindsight"] == "100% of prompts also sent by another account"
+    assert found["exact duplicates, best in hindsight"] == "100.0% of prompts also sent by another account"
 
 
 def test_cards_of_the_accounts_file_are_used(tmp_path: Path) -> None:

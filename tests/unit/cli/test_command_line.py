@@ -203,6 +203,12 @@ def test_a_process_ends_with_the_code_and_no_colour_in_a_pipe() -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_a_terminal_without_unicode_is_no_reason_to_fail(case: Path) -> None:
+    done = stillwatch_process("explain", str(case), PYTHONIOENCODING="ascii")
+    assert done.returncode == ExitCode.DONE
+    assert "FLAGGED: \\u25a0 operator" in done.stdout
+
+
 def test_help_is_instant_because_nothing_heavy_is_loaded() -> None:
     code = (
         "import sys; from stillwatch.cli.command_reference import help_of; help_of('detect');"

@@ -61,8 +61,8 @@ def test_tables_name_families_classes_and_intervals(stillwatch: Stillwatch, pair
     case, world = pair
     said = stillwatch("evaluate", case, world / "truth.parquet")
     assert said.code == ExitCode.DONE
-    assert "15.7 to 84.3%" in said.out  # 4 of 8
-    assert "0.5 to 71.6%" in said.out  # 1 of 5 flagged is honest
+    assert "15.7-84.3%" in said.out  # 4 of 8
+    assert "0.5-71.6%" in said.out  # 1 of 5 flagged is honest
     assert "injected text" in said.out
     assert "rubric grading" in said.out
     assert "plug-in fleet" in said.out
@@ -101,7 +101,7 @@ def test_baselines_stand_in_the_same_table(stillwatch: Stillwatch, pair: tuple[P
     document = stillwatch("evaluate", case, world, "--baselines", "--json").document
     phrase = next(one for one in document["baselines"] if one["name"] == "phrase list")
     assert phrase["score"]["false_positives"]["value"] == 1.0  # everybody says the phrase
-    assert phrase["threshold"] == "30% of prompts hold one of 15 phrases"
+    assert phrase["threshold"] == "30.0% of prompts hold one of 15 phrases"
     assert len(document["baselines"]) == 8
 
 

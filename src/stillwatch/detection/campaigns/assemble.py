@@ -58,7 +58,8 @@ def assemble(
 ) -> Assembled:
     """Build the campaigns and the considered candidates."""
     days = _MemberDays(member_days, accounts)
-    campaigns, considered = [], []
+    campaigns: list[Campaign] = []
+    considered: list[Campaign] = []
     victim_of: dict[str, str] = {}
     licensed_in: dict[str, str] = {}
     taken = np.zeros(len(accounts), dtype=bool)
@@ -79,7 +80,9 @@ def assemble(
         one = tested[place]
         named = unselected_finding(one.explanations, one.coordinated)
         if named is not None:
-            considered.append(_campaign(one, one.candidate.members, *named, float(selection.q_values[place]), days, files))
+            considered.append(
+                _campaign(one, one.candidate.members, *named, float(selection.q_values[place]), days, files)
+            )
     return Assembled(
         campaigns=tuple(campaigns),
         considered=tuple(considered),
@@ -95,7 +98,9 @@ def account_rows(accounts: Accounts, assembled: Assembled) -> pa.Table:
         for member in campaign.members:
             finding.setdefault(member, (campaign.finding, campaign))
     order = sorted(np.flatnonzero(accounts.observed).tolist(), key=lambda number: accounts.ids[number])
-    rows: dict[str, list[object]] = {name: [] for name in ("account_id", "flagged", "campaign_id", "finding", "q_value")}
+    rows: dict[str, list[object]] = {
+        name: [] for name in ("account_id", "flagged", "campaign_id", "finding", "q_value")
+    }
     for number in order:
         account = accounts.ids[number]
         word, campaign_of, q_value = Finding.ORDINARY, None, None
@@ -144,11 +149,19 @@ def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[n
 
 
 def _campaign(
-    one: Tested, members: Numbers, finding: Finding, reason: str, q_value: float, days: _MemberDays, files: tuple[str, ...]
+    one: Tested,
+    members: Numbers,
+    finding: Finding,
+    reason: str,
+    q_value: float,
+    days: _MemberDays,
+    files: tuple[str, ...],
 ) -> Campaign:
     candidate, accounts = one.candidate, one.candidate.accounts
     ids = tuple(sorted(accounts.ids[number] for number in members))
-    results = sorted(one.results.values(), key=lambda result: (-result.log_e if isinstance(result, Claim) else math.inf, result.name))
+    results = sorted(
+        one.results.values(), key=lambda result: (-result.log_e if isinstance(result, Claim) else math.inf, result.name)
+    )
     exchanges = int(accounts.exchanges[members].sum())
     timeline, models = days.of(members)
     return Campaign(
@@ -169,7 +182,9 @@ def _campaign(
         first_seen_us=int(accounts.first_us[members].min()),
         last_seen_us=int(accounts.last_us[members].max()),
         days=len(timeline),
-        rate_per_account_day=float(np.median(accounts.exchanges[members] / np.maximum(accounts.active_days[members], 1))),
+        rate_per_account_day=float(
+            np.median(accounts.exchanges[members] / np.maximum(accounts.active_days[members], 1))
+        ),
         timeline=timeline,
         models=models,
     )
@@ -200,7 +215,9 @@ class _MemberDays:
         per_day = np.bincount(inverse, weights=self._exchanges[rows]).astype(np.int64)
         models = self._models[rows]
         known = models >= 0
-        per_model = np.bincount(models[known], weights=self._exchanges[rows][known], minlength=len(self._names)).astype(np.int64)
+        per_model = np.bincount(models[known], weights=self._exchanges[rows][known], minlength=len(self._names)).astype(
+            np.int64
+        )
         ranked: Iterable[tuple[str, int]] = sorted(
             ((name, int(count)) for name, count in zip(self._names, per_model, strict=True) if count),
             key=lambda pair: (-pair[1], pair[0]),

@@ -30,15 +30,17 @@ class Innocent:
     """What the reader is told when it is not rejected."""
 
 
+_ONE_HAND = (
+    "infrastructure lift", "synchrony", "common hours", "common rhythm", "start in batches", "registration in batches",
+)  # fmt: skip
+"""Tests that hold even between customers of one product: these say one hand, not one source."""
+
 CHANCE = Innocent(
     name="chance",
     says="Unrelated customers happen to look alike.",
-    tests=(
-        "template lift", "infrastructure lift", "synchrony", "common hours", "common rhythm", "common rate",
-        "common start", "common registration", "common prompt lengths", "common answer lengths", "common openings",
-    ),
+    tests=("template lift", "pivot to a new model", *_ONE_HAND),
     stands="What the accounts have in common may be chance.",
-)  # fmt: skip
+)
 PUBLIC_SET = Innocent(
     name="public prompt set",
     says="Each account goes through the same public benchmark, course or prompt list for itself.",
@@ -48,12 +50,9 @@ PUBLIC_SET = Innocent(
 PRODUCT = Innocent(
     name="product on its customers' accounts",
     says="One product, plug-in or tool runs on the accounts of its many customers, each with a life of its own.",
-    tests=(
-        "infrastructure lift", "synchrony", "common hours", "common rhythm", "common rate", "common start",
-        "common registration", "pivot to a new model",
-    ),
+    tests=_ONE_HAND,
     stands="The accounts live by rhythms and infrastructure of their own, as customers of one product do.",
-)  # fmt: skip
+)
 SUITE = Innocent(
     name="regression suite",
     says="A test suite or unattended job sends the same prompts again and again.",
@@ -69,7 +68,7 @@ OWN_WORK = Innocent(
 ORDINARY_USE = Innocent(
     name="ordinary use",
     says="The accounts use the model as other customers do and do not harvest training material.",
-    tests=("elicitation", "output harvest"),
+    tests=("elicitation", "output harvest", "capability concentration", "concealed reasoning"),
     stands="What the accounts ask for and receive is within what other customers ask for and receive.",
 )
 OWN_PRODUCT = Innocent(

@@ -61,9 +61,15 @@ def selected_finding(candidate: Candidate, remaining: Numbers) -> tuple[Finding,
     """Name what stands behind a selected candidate, judged on the members that are no victims."""
     licensed = candidate.accounts.licensed[remaining]
     if len(licensed) and licensed.mean() >= LICENSED_SHARE:
-        return Finding.LICENSED, f"{int(licensed.sum())} of {len(licensed)} members act under an agreement that allows distillation."
+        return (
+            Finding.LICENSED,
+            f"{int(licensed.sum())} of {len(licensed)} members act under an agreement that allows distillation.",
+        )
     if not len(remaining):
-        return Finding.VICTIM, "Every member's harvest comes from other clients than the member's own traffic: stolen keys."
+        return (
+            Finding.VICTIM,
+            "Every member's harvest comes from other clients than the member's own traffic: stolen keys.",
+        )
     share = float(np.median([_harvest_share(candidate, int(member)) for member in remaining]))
     if candidate.group.seed == "text" and share <= RESELLER_SHARE:
         return Finding.RESELLER, (
@@ -80,7 +86,10 @@ def unselected_finding(explanations: Sequence[Explanation], coordinated: bool) -
     if not weakest.tested:
         return Finding.UNRESOLVED, f"The explanation '{weakest.name}' could not be tested. {weakest.remark}"
     if weakest.rejected:
-        return Finding.UNRESOLVED, f"Every explanation was rejected, but not strongly enough for the promised rate; weakest: '{weakest.name}'."
+        return (
+            Finding.UNRESOLVED,
+            f"Every explanation was rejected, but not strongly enough for the promised rate; weakest: '{weakest.name}'.",
+        )
     return Finding.LOOK_ALIKE, f"'{weakest.name}' was not rejected. {weakest.remark}"
 
 

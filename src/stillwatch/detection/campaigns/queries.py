@@ -9,7 +9,9 @@ from stillwatch.records.table import Column, TableSchema
 
 STUDIED = TableSchema(
     name="studied",
-    columns=(Column(name="account", type="int64", required=True, about="Hash of an account that a candidate contains."),),
+    columns=(
+        Column(name="account", type="int64", required=True, about="Hash of an account that a candidate contains."),
+    ),
 )
 """Input table: accounts of all candidates, each once."""
 

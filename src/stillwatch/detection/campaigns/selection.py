@@ -41,7 +41,9 @@ def select(log_es: list[float], members: list[npt.NDArray[np.int64]], level: flo
     q_values = e_q_values(log_es)
     taken = np.zeros(accounts, dtype=bool)
     kept = []
-    order = sorted(range(len(log_es)), key=lambda place: (-log_es[place], -len(members[place]), members[place].tolist()))
+    order = sorted(
+        range(len(log_es)), key=lambda place: (-log_es[place], -len(members[place]), members[place].tolist())
+    )
     for place in order:
         if q_values[place] > level:
             continue

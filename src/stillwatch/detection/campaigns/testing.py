@@ -9,47 +9,45 @@ import numpy as np
 
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.concealed_reasoning import concealed_reasoning_claim
+from stillwatch.detection.campaigns.claims.concentration import concentration_claim
 from stillwatch.detection.campaigns.claims.elicitation import elicitation_claim
 from stillwatch.detection.campaigns.claims.end_users import end_users_claim
 from stillwatch.detection.campaigns.claims.infrastructure_lift import infrastructure_lift_claim
-from stillwatch.detection.campaigns.claims.likeness import (
-    HISTOGRAM_TESTS,
-    first_seen_claim,
-    histogram_claim,
-    rate_claim,
-    registration_claim,
-)
+from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, PickedAlike, rhythm_claim
 from stillwatch.detection.campaigns.claims.ordinary_work import ordinary_work_claim
 from stillwatch.detection.campaigns.claims.output_harvest import output_harvest_claim
 from stillwatch.detection.campaigns.claims.pivot import PivotShares, pivot_claim
+from stillwatch.detection.campaigns.claims.registration import registration_claim, start_claim
 from stillwatch.detection.campaigns.claims.repetition import repetition_claim
 from stillwatch.detection.campaigns.claims.sharding import sharding_claim
 from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts, synchrony_claim
-from stillwatch.detection.campaigns.claims.template_lift import template_lift_claim
+from stillwatch.detection.campaigns.claims.template_lift import Degrees, template_lift_claim
 from stillwatch.detection.campaigns.explanations import EXPLANATIONS, OWN_PRODUCT, Innocent, Result
 from stillwatch.detection.links.kinds import Kind
 
 ONE_OWNER_SHARE = 0.8
 """Members that share one organisation or payment from this share on belong openly to one customer."""
-ALONE = frozenset({"regression suite", "bulk work on own material", "ordinary use", "one customer's product over several keys"})
+ALONE = frozenset(
+    {"regression suite", "bulk work on own material", "ordinary use", "one customer's product over several keys"}
+)
 
 
 def run_tests(
     candidate: Candidate,
-    coincidences: dict[int, tuple[int, int]],
+    degrees: Degrees,
     minutes: MinuteCounts,
     pivots: tuple[PivotShares, ...],
+    alike: dict[str, PickedAlike],
 ) -> dict[str, Result]:
     """Run all tests; those about coordination only for two members or more."""
     results: list[Result] = []
     if len(candidate.members) > 1:
         results += [
-            template_lift_claim(candidate, coincidences),
+            template_lift_claim(candidate, degrees),
             infrastructure_lift_claim(candidate),
             synchrony_claim(candidate, minutes),
-            *(histogram_claim(candidate, feature) for feature in HISTOGRAM_TESTS),
-            rate_claim(candidate),
-            first_seen_claim(candidate),
+            *(rhythm_claim(candidate, feature, alike) for feature in RHYTHMS),
+            start_claim(candidate),
             registration_claim(candidate),
             pivot_claim(candidate, pivots),
             sharding_claim(candidate),
@@ -58,6 +56,7 @@ def run_tests(
         repetition_claim(candidate),
         elicitation_claim(candidate),
         output_harvest_claim(candidate),
+        concentration_claim(candidate),
         ordinary_work_claim(candidate),
         concealed_reasoning_claim(candidate),
         end_users_claim(candidate),

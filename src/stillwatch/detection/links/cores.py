@@ -47,7 +47,9 @@ def core_groups(group: Group, accounts: Accounts, rng: np.random.Generator) -> t
     if len(members) < 2 * LEAST_MEMBERS or len(pool) < 2 * LEAST_MEMBERS:
         return ()
     drawn = np.sort(rng.choice(pool, size=min(len(members), len(pool)), replace=False))
-    radius = float(np.quantile(_neighbour_distances(_squared_distances(profile_vectors(accounts, drawn))), RADIUS_QUANTILE))
+    radius = float(
+        np.quantile(_neighbour_distances(_squared_distances(profile_vectors(accounts, drawn))), RADIUS_QUANTILE)
+    )
     distances = _squared_distances(profile_vectors(accounts, members))
     dense = _neighbour_distances(distances) <= radius
     dense &= accounts.exchanges[members] >= 20
@@ -77,7 +79,8 @@ def _squared_distances(vectors: Floats) -> Floats:
     lengths = (vectors * vectors).sum(axis=1)
     squared = lengths[:, None] + lengths[None, :] - 2.0 * (vectors @ vectors.T)
     np.fill_diagonal(squared, 0.0)
-    return np.maximum(squared, 0.0, out=squared)
+    clipped: Floats = np.maximum(squared, 0.0)
+    return clipped
 
 
 def _neighbour_distances(distances: Floats) -> Floats:

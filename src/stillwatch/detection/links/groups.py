@@ -2,7 +2,7 @@
 
 Takes the account x attribute table. Gives candidate groups, each with what it was seeded from. An attribute is a hub node: its
 carriers are one set, never pairs of accounts. Values with the same carriers are one set; a set joins the widest set of which it
-covers at least half (carriers of one template vary by sampling), and never a chain of sets. Where a text is used by honest
+covers enough (carriers of one template vary by sampling), and never a chain of sets; strict and loose merging both give groups. Where a text is used by honest
 accounts too, its intersections with rare infrastructure and request parameters are groups of their own. Cost is linear in the table,
 and in accounts times `SETS_PER_ACCOUNT` squared for the overlaps.
 
@@ -26,6 +26,8 @@ SETS_PER_ACCOUNT = 24
 LARGEST_INFRASTRUCTURE_SHARE = 0.2
 """Infrastructure or parameters on more than a fifth of all accounts are common and seed nothing."""
 
+COVERAGES = (0.85, 0.5)
+"""Shares of a wider set that a set must cover to join it: nearly all of it, or half."""
 LARGEST_PART = 0.8
 """An intersection with more of a text group than this is the group itself."""
 
@@ -56,7 +58,11 @@ def seed_groups(table: AttributeTable) -> tuple[Group, ...]:
     parameters = (table.kinds == int(Kind.BEHAVIOUR)) & enough & narrow
     groups: list[Group] = []
     for seed, chosen in (("text", text), ("infrastructure", infrastructure), ("parameters", parameters)):
-        groups.extend(_merged_sets(table, np.flatnonzero(chosen), seed))
+        found: dict[bytes, Group] = {}
+        for coverage in COVERAGES:
+            for group in _merged_sets(table, np.flatnonzero(chosen), seed, coverage):
+                found.setdefault(group.members.tobytes(), group)
+        groups.extend(found.values())
     return (*groups, *_intersections(table, groups, np.flatnonzero(infrastructure | parameters)))
 
 
@@ -86,14 +92,14 @@ def _intersections(table: AttributeTable, groups: list[Group], places: Numbers) 
     return parts
 
 
-def _merged_sets(table: AttributeTable, places: Numbers, seed: str) -> list[Group]:
+def _merged_sets(table: AttributeTable, places: Numbers, seed: str, coverage: float) -> list[Group]:
     """Merge the carrier sets of these values and return one group per merged set, in order of their first value."""
     if not len(places):
         return []
     set_of_place = _distinct_sets(table, places)
     representatives = np.unique(set_of_place, return_index=True)[1]
     incidence = _incidence(table, places[representatives])
-    label_of_place = _leaders(incidence)[set_of_place]
+    label_of_place = _leaders(incidence, coverage)[set_of_place]
     by_label = np.argsort(label_of_place, kind="stable")
     bounds = np.flatnonzero(np.diff(label_of_place[by_label], prepend=-1))
     groups = []
@@ -132,8 +138,8 @@ def _incidence(table: AttributeTable, places: Numbers) -> sparse.csr_matrix:
     return sparse.csr_matrix((ones, (sets[kept], accounts[kept])), shape=(len(places), table.accounts))
 
 
-def _leaders(incidence: sparse.csr_matrix) -> Numbers:
-    """Give each set its leader: the widest set, not led itself, of which it covers at least half."""
+def _leaders(incidence: sparse.csr_matrix, coverage: float) -> Numbers:
+    """Give each set its leader: the widest set, not led itself, of which it covers at least `coverage`."""
     sizes = np.asarray(incidence.sum(axis=1)).ravel()
     overlap = (incidence @ incidence.T).tocsr()
     leader = np.full(len(sizes), -1, dtype=np.int64)
@@ -141,7 +147,7 @@ def _leaders(incidence: sparse.csr_matrix) -> Numbers:
         if leader[place] >= 0:
             continue
         row = slice(overlap.indptr[place], overlap.indptr[place + 1])
-        near = overlap.indices[row][2 * overlap.data[row] >= sizes[place]]
+        near = overlap.indices[row][overlap.data[row] >= coverage * sizes[place]]
         leader[near[leader[near] < 0]] = place
         leader[place] = place
     return leader

@@ -71,7 +71,9 @@ ATTRIBUTES = Query(
             Column(name="kind", type="int32", required=True, about="A number of `Kind`."),
             Column(name="value", type="int64", required=True, about="Hash of the value."),
             Column(name="account", type="int64", required=True, about="Hash of the account id."),
-            Column(name="exchanges", type="int64", required=True, about="Sampled exchanges of the account with the value."),
+            Column(
+                name="exchanges", type="int64", required=True, about="Sampled exchanges of the account with the value."
+            ),
         ),
     ),
     sql=f"""
@@ -99,22 +101,22 @@ ORDER BY a.kind, a.value, a.account
 """,
 )
 
-DISTINCT_VALUES = Query(
-    name="distinct_values",
-    about="Per kind: distinct values and (value, account) rows; the background rate at which unrelated accounts coincide.",
+DEGREES = Query(
+    name="degrees",
+    about="Per kind and number of carriers: how many values have so many; the background of unrelated coincidence.",
     reads=("attributes",),
     gives=TableSchema(
-        name="distinct_values",
+        name="degrees",
         columns=(
             Column(name="kind", type="int32", required=True, about="A number of `Kind`."),
-            Column(name="distinct_values", type="int64", required=True, about="Distinct values."),
-            Column(name="carriers", type="int64", required=True, about="(value, account) rows."),
+            Column(name="carriers", type="int64", required=True, about="Accounts that carry the value."),
+            Column(name="distinct_values", type="int64", required=True, about="Values with so many carriers."),
         ),
     ),
     sql="""
-SELECT kind, count(*) AS distinct_values, sum(accounts) AS carriers
-FROM (SELECT kind, value, count(*) AS accounts FROM attributes GROUP BY kind, value) AS degrees
-GROUP BY kind
-ORDER BY kind
+SELECT kind, carriers, count(*) AS distinct_values
+FROM (SELECT kind, value, count(*) AS carriers FROM attributes GROUP BY kind, value) AS valued
+GROUP BY kind, carriers
+ORDER BY kind, carriers
 """,
 )

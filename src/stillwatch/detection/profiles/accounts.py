@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from stillwatch.detection.errors import DetectionError
 from stillwatch.detection.profiles.queries import FEATURE_BINS, FEATURES
+from stillwatch.records.sketch import CAPABILITY_SIGNS
 
 Integers = npt.NDArray[np.int64]
 
@@ -32,6 +33,8 @@ class Accounts:
     prompts: Integers
     extraction: Integers
     ordinary_work: Integers
+    capabilities: Integers
+    """[n, capabilities] exchanges that show each of `CAPABILITY_SIGNS`."""
     turns_known: Integers
     follow_ups: Integers
     outputs_known: Integers
@@ -85,7 +88,8 @@ def load_accounts(
     hashes = profiles["account"].to_numpy()[order]
 
     def column(name: str) -> Integers:
-        return profiles[name].to_numpy()[order].astype(np.int64)
+        values: Integers = profiles[name].to_numpy()[order].astype(np.int64)
+        return values
 
     sampled = np.zeros(len(hashes), dtype=np.int64)
     sampled[np.searchsorted(hashes, sample_sizes["account"].to_numpy())] = sample_sizes["sampled"].to_numpy()
@@ -108,6 +112,7 @@ def load_accounts(
         prompts=column("prompts"),
         extraction=column("extraction"),
         ordinary_work=column("ordinary_work"),
+        capabilities=np.stack([column(f"capability_{place}") for place in range(len(CAPABILITY_SIGNS))], axis=1),
         turns_known=column("turns_known"),
         follow_ups=column("follow_ups"),
         outputs_known=column("outputs_known"),

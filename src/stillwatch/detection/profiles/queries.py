@@ -6,7 +6,7 @@ Everything after these reads the profile and the sample only, so the cost of the
 from __future__ import annotations
 
 from stillwatch.engines.protocol import Query
-from stillwatch.records.sketch import EXTRACTION_SIGNS, SKETCH, Intent
+from stillwatch.records.sketch import CAPABILITY_SIGNS, EXTRACTION_SIGNS, SKETCH, Intent
 from stillwatch.records.table import Column, TableSchema
 
 ORDINARY_WORK = Intent.TRANSLATION | Intent.PROCESSING
@@ -42,6 +42,11 @@ WHERE place = 1
 """,
 )
 
+_CAPABILITIES = ",\n       ".join(
+    f"sum(CASE WHEN (intent & {int(signs)}) <> 0 THEN 1 ELSE 0 END) AS capability_{place}"
+    for place, signs in enumerate(CAPABILITY_SIGNS)
+)
+
 PROFILES = Query(
     name="profiles",
     about="One row per account: exact integer sufficient statistics over all of its exchanges.",
@@ -51,14 +56,27 @@ PROFILES = Query(
         columns=(
             Column(name="account", type="int64", required=True, about="Hash of the account id."),
             Column(name="account_id", type="string", required=True, about="The account id."),
-            Column(name="other_id", type="string", required=True, about="Equal to account_id unless two ids share a hash."),
+            Column(
+                name="other_id", type="string", required=True, about="Equal to account_id unless two ids share a hash."
+            ),
             Column(name="exchanges", type="int64", required=True, about="Exchanges."),
             Column(name="first_us", type="int64", required=True, about="First exchange, microseconds UTC."),
             Column(name="last_us", type="int64", required=True, about="Last exchange, microseconds UTC."),
             Column(name="active_days", type="int64", required=True, about="Days with an exchange."),
             Column(name="prompts", type="int64", required=True, about="Exchanges with prompt text."),
             Column(name="extraction", type="int64", required=True, about="Exchanges with a sign of harvesting."),
-            Column(name="ordinary_work", type="int64", required=True, about="Exchanges with a sign of ordinary bulk work."),
+            Column(
+                name="ordinary_work", type="int64", required=True, about="Exchanges with a sign of ordinary bulk work."
+            ),
+            *(
+                Column(
+                    name=f"capability_{place}",
+                    type="int64",
+                    required=True,
+                    about="Exchanges that show this capability.",
+                )
+                for place in range(len(CAPABILITY_SIGNS))
+            ),
             Column(name="turns_known", type="int64", required=True, about="Exchanges with a turn count."),
             Column(name="follow_ups", type="int64", required=True, about="Exchanges with more than one turn."),
             Column(name="outputs_known", type="int64", required=True, about="Exchanges with an output token count."),
@@ -77,6 +95,7 @@ SELECT account,
        count(prompt_bytes) AS prompts,
        sum(CASE WHEN (intent & {int(EXTRACTION_SIGNS)}) <> 0 THEN 1 ELSE 0 END) AS extraction,
        sum(CASE WHEN (intent & {int(ORDINARY_WORK)}) <> 0 THEN 1 ELSE 0 END) AS ordinary_work,
+       {_CAPABILITIES},
        count(turns) AS turns_known,
        sum(CASE WHEN turns > 1 THEN 1 ELSE 0 END) AS follow_ups,
        count(output_tokens) AS outputs_known,
@@ -171,7 +190,8 @@ def _edges_sql(column: str, edges: tuple[int, ...]) -> str:
 
 
 GAP_EDGES_US = tuple(
-    1_000_000 * seconds for seconds in (1, 5, 20, 60, 180, 600, 1_200, 1_800, 2_700, 3_600, 7_200, 14_400, 28_800, 86_400)
+    1_000_000 * seconds
+    for seconds in (1, 5, 20, 60, 180, 600, 1_200, 1_800, 2_700, 3_600, 7_200, 14_400, 28_800, 86_400)
 )
 WORD_EDGES = (4, 8, 12, 18, 26, 36, 50, 70, 100, 150, 250, 500, 1_000)
 OUTPUT_EDGES = (2, 8, 24, 60, 100, 150, 220, 320, 450, 650, 900, 1_300, 2_000, 4_000)

@@ -16,7 +16,7 @@ from stillwatch.simulation.text.mixtures import MIXTURES
 def resold_mixture(size: int, setting: Setting) -> Cohort:
     """A reseller's accounts: 5 to 95% of the traffic is the harvest, the rest is what its customers ask."""
     draw = setting.draw
-    choices = replace(draw_choices(setting), volume=float(draw.uniform(1.2, 2.4)))
+    choices = replace(draw_choices(setting), volume=float(draw.uniform(0.9, 2.0)))
     cohort = pool(size, choices, setting)
     harvest = cohort.streams
     harvest["mixture"] = target(setting)
@@ -33,6 +33,7 @@ def resold_mixture(size: int, setting: Setting) -> Cohort:
     ordinary["items"] = Items.FREE
     ordinary["mixture"] = MIXTURES["relay"]
     ordinary["parameter_spread"] = 0.6
+    ordinary["paste_share"] = 0.3
     ordinary["exchanges"] = np.maximum(harvest["exchanges"] * (1.0 - share), 1.0)
     harvest["exchanges"] = np.maximum(harvest["exchanges"] * share, 1.0)
     return Cohort(accounts=cohort.accounts, streams=np.concatenate([harvest, ordinary]))

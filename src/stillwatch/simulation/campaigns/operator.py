@@ -15,7 +15,7 @@ from stillwatch.simulation.calendar import HOURS
 from stillwatch.simulation.identity import COMPANY, DISPOSABLE_MAIL, AddressKind
 from stillwatch.simulation.population import Cohort, Hold, Items, Role, Rows, draw_keys, new_accounts, new_streams
 
-_SMALLEST_HARVEST = 6.0
+_SMALLEST_HARVEST = 5.0
 """Exchanges of a pool, in means of the world's accounts."""
 NETWORKS = ("shared machines", "own machines", "residential proxies", "vpn", "mixed")
 
@@ -46,6 +46,11 @@ class Choices:
     """Log spread of volumes in the pool: a work queue gives small ones."""
     bought: float
     """Share of accounts bought with an older registration date."""
+    rest: float
+    """Share of days on which an account is left alone."""
+    session_ids: bool
+    depth: float
+    """Share of a further turn in the history sent along."""
     stagger: float
     """Days over which the accounts come into use."""
 
@@ -63,9 +68,12 @@ def draw_choices(setting: Setting) -> Choices:
         zone=int(draw.choice([-8, -5, 0, 1, 2, 3, 5, 7, 8, 8, 9])),
         rhythm_depth=float(draw.choice([0.25, 0.5, 0.8, 1.2])),
         rate=float(draw.uniform(7.0, 26.0)),
-        volume=float(draw.uniform(0.7, 2.0)),
+        volume=float(draw.uniform(0.55, 1.5)),
         evenness=float(draw.choice([0.08, 0.15, 0.3, 0.6])),
         bought=float(draw.choice([0.1, 0.35, 0.7])),
+        rest=float(draw.choice([0.0, 0.0, 0.3, 0.5])),
+        session_ids=bool(draw.random() < 0.45),
+        depth=float(draw.choice([0.0, 0.0, 0.0, 0.3, 0.6])),
         stagger=float(draw.uniform(0.0, 0.35)) * setting.days,
     )
 
@@ -112,8 +120,10 @@ def _time(accounts: Rows, streams: Rows, choices: Choices, setting: Setting) -> 
     # A smaller pool uses each account more.
     level = max(choices.volume, _SMALLEST_HARVEST / size)
     streams["exchanges"] = np.maximum(level * setting.mean_volume * spread, 4.0)
-    used = np.clip(streams["exchanges"] / choices.rate, 1.5, days)
-    begin = draw.random() * np.maximum(days - used.max() - choices.stagger, 0.0)
+    used = np.clip(streams["exchanges"] / choices.rate / (1.0 - choices.rest), 1.5, days)
+    # Some harvests are over, some still go on when the log ends.
+    place = 1.0 if draw.random() < 0.3 else draw.random() ** 0.7
+    begin = place * np.maximum(days - used.max() - choices.stagger, 0.0)
     streams["start"] = np.clip(begin + choices.stagger * draw.random(size), 0.0, days - used)
     streams["end"] = streams["start"] + used
     age = np.where(draw.random(size) < choices.bought, draw.exponential(240.0, size), draw.exponential(9.0, size))
@@ -124,6 +134,10 @@ def _time(accounts: Rows, streams: Rows, choices: Choices, setting: Setting) -> 
     streams["rhythm"] = draw_keys(1, draw)[0]
     streams["rhythm_depth"] = choices.rhythm_depth
     streams["noise"] = 0.15
+    streams["rest"] = choices.rest
+    streams["session_ids"] = choices.session_ids
+    streams["depth"] = choices.depth
+    streams["paste_share"] = 0.0
     streams["weekend"] = 1.0 if choices.hours == "flat" else float(draw.choice([0.2, 0.6, 1.0]))
 
 

@@ -82,7 +82,7 @@ def other_language(size: int, setting: Setting) -> Cohort:
 
 def scaffold(streams: Rows, setting: Setting) -> None:
     """Put the operator's scaffold before, after or around the task, or into the system prompt."""
-    form = setting.draw.choice(["around", "before", "after", "system"], p=[0.4, 0.25, 0.25, 0.1])
+    form = setting.draw.choice(["around", "before", "after", "system"], p=[0.25, 0.3, 0.33, 0.12])
     if form in ("around", "before"):
         streams["before"] = symbol("scaffold.reasoning.before")
     if form in ("around", "after"):

@@ -41,6 +41,7 @@ def benchmark_harness(count: int, setting: Setting) -> Cohort:
     streams["pool"] = (np.uint64(7_000) + np.arange(suites, dtype=np.uint64))[suite]
     streams["pool_size"] = np.array([1_300, 164, 570, 450, 300, 805])[suite]
     streams["items"] = Items.SEQUENCE
+    streams["paste_share"] = 0.0
     streams["mixture"] = np.array([MIXTURES[name] for name in _SUITES])[suite]
     # Harness wording is public too: three harnesses, with or without the request for steps.
     harness = draw.integers(0, 3, count)
@@ -59,7 +60,7 @@ def benchmark_harness(count: int, setting: Setting) -> Cohort:
 def batch_labeller(count: int, setting: Setting) -> Cohort:
     """Labelling and extraction shops: one short template, own documents, hundreds of thousands of times."""
     draw = setting.draw
-    cohort = _programs(count, setting, 130.0, 1.1)
+    cohort = _programs(count, setting, 95.0, 0.9)
     streams = cohort.streams
     streams["before"] = symbol("scaffold.extract")
     streams["mixture"] = np.array([MIXTURES["label"], MIXTURES["support"], MIXTURES["product"]])[
@@ -76,6 +77,7 @@ def judge_suite(count: int, setting: Setting) -> Cohort:
     cohort = _programs(count, setting, 90.0, 0.8)
     streams = cohort.streams
     streams["items"] = Items.DAILY
+    streams["paste_share"] = 0.0
     streams["pool_size"] = draw.integers(8, 60, count)
     streams["mixture"] = MIXTURES["pair"]
     inline = draw.random(count) < 0.6
@@ -85,6 +87,7 @@ def judge_suite(count: int, setting: Setting) -> Cohort:
     streams["minute"] = np.where(draw.random(count) < 0.7, draw.choice([0, 15, 30], size=count), -1)
     streams["address_kind"] = AddressKind.CLOUD
     streams["noise"] = 0.2
+    streams["rest"] = np.where(draw.random(count) < 0.7, 0.0, 0.5)
     return cohort
 
 
@@ -154,7 +157,7 @@ def nightly_batch(count: int, setting: Setting) -> Cohort:
 def coding_agent(count: int, setting: Setting) -> Cohort:
     """Users of coding agents: one giant system prompt, the same for everybody, tools, long sessions, own code."""
     draw = setting.draw
-    cohort = _programs(count, setting, 95.0, 1.1)
+    cohort = _programs(count, setting, 70.0, 0.85)
     streams = cohort.streams
     product = draw.choice(4, size=count, p=[0.45, 0.3, 0.15, 0.1])
     streams["agent"] = coding_agents(4, draw)[product]
@@ -165,6 +168,8 @@ def coding_agent(count: int, setting: Setting) -> Cohort:
     streams["system_key"] = (np.uint64(5_000) + np.arange(4, dtype=np.uint64))[product]
     streams["tools"] = (np.uint64(6_000) + np.arange(4, dtype=np.uint64))[product]
     streams["talks"] = True
+    streams["session_ids"] = True
+    streams["depth"] = 0.0
     streams["session"] = 6.0 + draw.gamma(2.0, 4.0, count)
     streams["gap_mean"] = 2.6 + 0.8 * draw.random(count)
     streams["gap_spread"] = 1.0

@@ -26,7 +26,7 @@ def casual_chat(count: int, setting: Setting) -> Cohort:
     accounts = new_accounts(count, setting.days, draw)
     streams = new_streams(accounts, np.arange(count), setting.days, draw)
     interactive(streams, setting)
-    volume(streams, 17.0, 1.05, setting)
+    volume(streams, 26.0, 0.8, setting)
     english = np.where(draw.random(count) < 0.75, MIXTURES["casual"], MIXTURES["curious"])
     english = np.where(draw.random(count) < 0.12, MIXTURES["study"], english)
     streams["mixture"] = languages(count, 0.35, english, draw)
@@ -42,7 +42,7 @@ def office_worker(count: int, setting: Setting) -> Cohort:
     interactive(streams, setting)
     streams["hours"] = np.where(draw.random(count) < 0.8, HOURS["office"], streams["hours"])
     streams["weekend"] = 0.05 + 0.5 * draw.random(count)
-    volume(streams, 26.0, 1.0, setting)
+    volume(streams, 34.0, 0.8, setting)
     english = np.where(draw.random(count) < 0.8, MIXTURES["office"], MIXTURES["developer"])
     streams["mixture"] = languages(count, 0.25, english, draw)
     return Cohort(accounts=accounts, streams=streams)
@@ -80,7 +80,7 @@ def tinkerer(count: int, setting: Setting) -> Cohort:
     accounts["email"] = np.where(draw.random(count) < 0.3, 100 + draw.integers(0, 12, count), accounts["email"])
     streams = new_streams(accounts, np.arange(count), setting.days, draw)
     scripted(streams, setting)
-    volume(streams, 48.0, 1.1, setting)
+    volume(streams, 50.0, 0.9, setting)
     names = ("casual", "curious", "study", "developer", "maths", "code", "creative", "reasoning", "general", "science")
     streams["mixture"] = np.array([MIXTURES[name] for name in names])[draw.integers(0, len(names), count)]
     wrapped = draw.random(count) < 0.5

@@ -40,6 +40,7 @@ def homework_class(count: int, setting: Setting) -> Cohort:
     streams["pool"] = draw_keys(groups, draw)[campus]
     streams["pool_size"] = np.where(sheet, 14, streams["pool_size"])
     streams["talks"] = ~sheet
+    streams["paste_share"] = np.where(sheet, 0.0, 0.1)
     streams["before"] = np.where(sheet & (draw.random(2 * count) < 0.4), symbol("scaffold.homework"), -1)
     streams["scaffold_key"] = draw_keys(groups, draw)[campus]
     week = draw.random(groups)[campus] * max(setting.days - 6.0, 0.0)
@@ -79,6 +80,7 @@ def licensed_partner(count: int, setting: Setting) -> Cohort:
         values = streams[name].copy()
         streams[name] = values[lead][partner]
     streams["harvest"] = True
+    streams["paste_share"] = 0.0
     streams["items"] = Items.QUEUE
     streams["pool"] = draw_keys(partners, draw)[partner]
     streams["pool_size"] = 60_000

@@ -35,7 +35,7 @@ def developer_app(count: int, setting: Setting) -> Cohort:
     organizations(accounts, draw)
     streams = new_streams(accounts, np.arange(count), setting.days, draw)
     scripted(streams, setting)
-    volume(streams, 75.0, 1.3, setting)
+    volume(streams, 60.0, 1.0, setting)
     streams["system_key"] = draw_keys(count, draw)
     streams["system"] = np.where(draw.random(count) < 0.7, symbol("system.app"), -1)
     kinds = ("support", "casual", "selection", "label", "study", "office", "creative", "relay", "product", "reasoning")
@@ -56,7 +56,7 @@ def plugin_fleet(count: int, setting: Setting) -> Cohort:
     accounts = new_accounts(count, setting.days, draw)
     streams = new_streams(accounts, np.arange(count), setting.days, draw)
     interactive(streams, setting)
-    volume(streams, 30.0, 1.0, setting)
+    volume(streams, 32.0, 0.85, setting)
     # One plug-in has most of the keys, the rest follow at a distance.
     plugins = 5
     plugin = draw.choice(plugins, size=count, p=np.array([0.55, 0.2, 0.12, 0.08, 0.05]))
@@ -101,7 +101,7 @@ def enterprise_seat(count: int, setting: Setting) -> Cohort:
     assistant = (draw.random(firms) < 0.5)[firm]
     streams["system"] = np.where(assistant, symbol("system.app"), -1)
     streams["system_key"] = draw_keys(firms, draw)[firm]
-    volume(streams, 24.0, 0.9, setting)
+    volume(streams, 30.0, 0.8, setting)
     streams["mixture"] = MIXTURES["office"]
     return Cohort(accounts=accounts, streams=streams)
 
@@ -149,7 +149,7 @@ def aggregator(count: int, setting: Setting) -> Cohort:
     streams["address_pool"] = 4 + draw.integers(0, 20, count)
     streams["address_hold"] = Hold.EXCHANGE
     streams["parameter_spread"] = 0.7
-    volume(streams, 320.0, 0.9, setting)
+    volume(streams, 200.0, 0.8, setting)
     streams["mixture"] = MIXTURES["relay"]
     return Cohort(accounts=accounts, streams=streams)
 
@@ -167,6 +167,6 @@ def support_bot(count: int, setting: Setting) -> Cohort:
     streams["system"] = symbol("system.app")
     streams["system_key"] = draw_keys(count, draw)
     streams["tools"] = draw_keys(count, draw)
-    volume(streams, 110.0, 1.1, setting)
+    volume(streams, 75.0, 0.9, setting)
     streams["mixture"] = MIXTURES["support desk"]
     return Cohort(accounts=accounts, streams=streams)

@@ -51,6 +51,7 @@ _MIXTURES: dict[str, dict[str, float]] = {
     **{f"chat {language}": {f"chat.{language}": 88, "task.maths": 4, "ask.code": 8} for language in FOREIGN},
     **{f"task {language}": {f"maths.{language}": 70, f"chat.{language}": 30} for language in FOREIGN},
 }  # fmt: skip
+_CODE = ("developer", "code", "coding", "coding agent", "diff")
 MIXTURES = {name: number for number, name in enumerate(_MIXTURES)}
 """Number of a mixture."""
 
@@ -72,6 +73,8 @@ class MixtureTable:
     """Symbol numbers `[mixtures, width]`."""
     follow: Integers
     """Symbol of a follow-up in a conversation `[mixtures]`."""
+    paste: Integers
+    """Symbol of a pasted text `[mixtures]`."""
     answer_log_mean: Reals
     """Log of the median answer in tokens, by symbol number."""
 
@@ -94,6 +97,7 @@ def mixture_table() -> MixtureTable:
     cumulative = np.ones((len(_MIXTURES), width))
     symbols = np.zeros((len(_MIXTURES), width), dtype=np.int64)
     follow = np.zeros(len(_MIXTURES), dtype=np.int64)
+    paste = np.zeros(len(_MIXTURES), dtype=np.int64)
     for row, (name, shares) in enumerate(_MIXTURES.items()):
         weights = np.array(list(shares.values()), dtype=np.float64)
         cumulative[row, : len(weights)] = np.cumsum(weights) / weights.sum()
@@ -101,10 +105,12 @@ def mixture_table() -> MixtureTable:
         numbers = [grammar.number(symbol) for symbol in shares]
         symbols[row] = numbers + [numbers[-1]] * (width - len(numbers))
         language = name.removeprefix("chat ").removeprefix("task ")
+        kind = "code" if name in _CODE else "english"
+        paste[row] = grammar.number(f"paste.{language if language in FOREIGN else kind}")
         follow[row] = grammar.number(f"chat.{language}" if language in FOREIGN else "follow.english")
     means = np.full(len(grammar.is_rule), 5.0)
     for name, number in grammar.names.items():
         matches = [prefix for prefix in _ANSWER_LOG_MEAN if name == prefix or name.startswith(f"{prefix}.")]
         if matches:
             means[number] = _ANSWER_LOG_MEAN[max(matches, key=len)]
-    return MixtureTable(cumulative=cumulative, symbols=symbols, follow=follow, answer_log_mean=means)
+    return MixtureTable(cumulative=cumulative, symbols=symbols, follow=follow, paste=paste, answer_log_mean=means)

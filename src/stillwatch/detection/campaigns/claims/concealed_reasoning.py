@@ -19,7 +19,9 @@ PROCEDURE = Procedure(
     name="concealed reasoning",
     question=Question.EXTRACTION,
     null_hypothesis="At most a tenth of the exchanges try to bring out reasoning that the model does not show.",
-    assumptions=("under the null each exchange carries such a sign with at most the stated chance, given those before it",),
+    assumptions=(
+        "under the null each exchange carries such a sign with at most the stated chance, given those before it",
+    ),
     method="concealed-reasoning/v1",
 )
 
@@ -29,7 +31,9 @@ def concealed_reasoning_claim(candidate: Candidate) -> Claim | Inconclusive:
     study, rows = candidate.study, candidate.harvest_rows
     rows = rows[study.column("prompt_words").known[rows]]
     if len(rows) < LEAST_EXCHANGES:
-        return PROCEDURE.cannot(f"{len(rows)} exchanges with prompt text", f"{LEAST_EXCHANGES} exchanges with prompt text")
+        return PROCEDURE.cannot(
+            f"{len(rows)} exchanges with prompt text", f"{LEAST_EXCHANGES} exchanges with prompt text"
+        )
     count = int(((study.column("intent").values[rows] & int(SIGNS)) != 0).sum())
     return PROCEDURE.from_log_e(
         bernoulli_log_e(count, len(rows), NULL_RATE),

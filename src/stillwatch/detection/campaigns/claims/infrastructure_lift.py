@@ -55,7 +55,10 @@ def infrastructure_lift_claim(candidate: Candidate) -> Claim | Inconclusive:
         if found:
             coincidences[kind.title] = found
     if not kinds_read or len(members) < 2:
-        return PROCEDURE.cannot("no infrastructure column besides what seeded the group", "payment, address, e-mail domain or organisation columns")
+        return PROCEDURE.cannot(
+            "no infrastructure column besides what seeded the group",
+            "payment, address, e-mail domain or organisation columns",
+        )
     listed = ", ".join(f"{count} by {title}" for title, count in coincidences.items()) or "none"
     return PROCEDURE.from_log_e(
         mean_log_e(log_es),

@@ -32,7 +32,9 @@ def ordinary_work_claim(candidate: Candidate) -> Claim | Inconclusive:
     study, rows = candidate.study, candidate.harvest_rows
     rows = rows[study.column("prompt_words").known[rows]]
     if len(rows) < LEAST_EXCHANGES:
-        return PROCEDURE.cannot(f"{len(rows)} exchanges with prompt text", f"{LEAST_EXCHANGES} exchanges with prompt text")
+        return PROCEDURE.cannot(
+            f"{len(rows)} exchanges with prompt text", f"{LEAST_EXCHANGES} exchanges with prompt text"
+        )
     intent = study.column("intent").values[rows]
     work = (intent & int(Intent.TRANSLATION | Intent.PROCESSING)) != 0
     count = int((work & ((intent & int(EXTRACTION_SIGNS)) == 0)).sum())

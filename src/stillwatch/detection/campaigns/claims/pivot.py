@@ -51,7 +51,9 @@ class PivotShares:
 def pivot_claim(candidate: Candidate, releases: tuple[PivotShares, ...]) -> Claim | Inconclusive:
     """Test the release to which the members moved most."""
     if not releases:
-        return PROCEDURE.cannot("no release calendar, or no release inside the traffic", "--releases FILE that covers the traffic")
+        return PROCEDURE.cannot(
+            "no release calendar, or no release inside the traffic", "--releases FILE that covers the traffic"
+        )
     best: tuple[float, str, int, int] | None = None
     for release in releases:
         mine = release.shares[candidate.members]

@@ -36,7 +36,9 @@ def repetition_claim(candidate: Candidate) -> Claim | Inconclusive:
     exact = study.column("exact")
     rows = rows[exact.known[rows]]
     if len(rows) < LEAST_EXCHANGES:
-        return PROCEDURE.cannot(f"{len(rows)} exchanges with prompt text", f"{LEAST_EXCHANGES} exchanges with prompt text")
+        return PROCEDURE.cannot(
+            f"{len(rows)} exchanges with prompt text", f"{LEAST_EXCHANGES} exchanges with prompt text"
+        )
     pairs = np.stack([study.numbers[rows], exact.values[rows]])
     inverse, counts = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)[1:]
     repeated = int((counts[inverse.ravel()] >= 2).sum())

@@ -52,7 +52,9 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
     rows = rows[exact.known[rows]]
     owners = study.numbers[rows]
     if len(np.unique(owners)) < 2 or len(rows) < LEAST_EXCHANGES:
-        return PROCEDURE.cannot("fewer than two members with prompt text", f"{LEAST_EXCHANGES} exchanges with prompts of two members")
+        return PROCEDURE.cannot(
+            "fewer than two members with prompt text", f"{LEAST_EXCHANGES} exchanges with prompts of two members"
+        )
     recurring = recurring_exchanges(candidate, rows)
     accounts = candidate.accounts
     members = candidate.members
@@ -74,9 +76,10 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
 
 
 def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.bool_]:
-    """[len(rows)] true where another member sent the same prompt, or an item of it in other words.
+    """[len(rows)] true where another member sent the same prompt, or the same item in other words.
 
-    A span that several members have is an item when each has it in one prompt, and a template when they have it in many.
+    A span belongs to the template when the members who have it have it in several prompts each. Of the other spans of an
+    exchange, the item's, at least half must be another member's too.
     """
     study = candidate.study
     owners = study.numbers[rows]
@@ -84,9 +87,12 @@ def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.b
     recurring = _distinct_owners(exact, owners) >= 2
     places, spans = study.listed(rows, "spans")
     if len(spans):
+        prompt_of_row = np.unique(np.stack([owners, exact]), axis=1, return_inverse=True)[1].ravel()
         members = _distinct_owners(spans, owners[places])
-        prompts = _distinct_owners(spans, np.unique(np.stack([owners, exact]), axis=1, return_inverse=True)[1].ravel()[places])
-        recurring[places[(members >= 2) & (prompts < TEMPLATE_PROMPTS * members)]] = True
+        item = _distinct_owners(spans, prompt_of_row[places]) < TEMPLATE_PROMPTS * members
+        item_spans = np.bincount(places[item], minlength=len(rows))
+        met_spans = np.bincount(places[item & (members >= 2)], minlength=len(rows))
+        recurring |= (item_spans > 0) & (2 * met_spans >= item_spans)
     return recurring
 
 

@@ -4,10 +4,8 @@ Null: within each hour every member's minutes are rotated by an offset of its ow
 that hour, its bursts and the hour itself: time zones, working days and release rushes explain nothing away). The statistic
 is the number of (member, member, minute) coincidences of different members. Under rotation, offsets of pairs are pairwise
 independent, so mean and variance are exact: with power spectra P_a(k) of the members' minutes in an hour, the second moment
-over all pairs is (1/60^2) sum_k of ((sum_a P_a(k))^2 - sum_a P_a(k)^2) / 2. The tail is the smaller of what Cantelli's inequality
-never allows below and a normal one only when many hours contribute.
-
-Cron jobs on the full hour are synchronous too: synchrony shows a common clock or queue, not a harvest.
+over all pairs is (1/60^2) sum_k of ((sum_a P_a(k))^2 - sum_a P_a(k)^2) / 2. Schedules are alike without a common hand: cron jobs meet on the full hour. Mean and variance are therefore multiplied by
+60 sum_m g_m^2, where g is the members' own minute-of-the-hour profile over all hours (1 when it is flat).
 """
 
 from __future__ import annotations
@@ -58,8 +56,11 @@ def synchrony_claim(candidate: Candidate, minutes: MinuteCounts) -> Claim | Inco
         return PROCEDURE.cannot("a single account", "two members")
     observed = expected = variance = 0.0
     hours = 0
-    for grid in _hour_grids(minutes, members):
+    grids = _hour_grids(minutes, members)
+    habit = _habit(grids)
+    for grid in grids:
         seen, mean, spread = _hour_moments(grid)
+        mean, spread = mean * habit, spread * habit
         observed, expected, variance = observed + seen, expected + mean, variance + spread
         hours += mean > 0.0
     if expected < LEAST_EXPECTED or hours < LEAST_HOURS or variance <= 0.0:
@@ -101,6 +102,14 @@ def _hour_grids(minutes: MinuteCounts, members: Numbers) -> list[npt.NDArray[np.
         grid[rows, minute[first:last]] = np.minimum(counts[first:last], 1)
         grids.append(grid)
     return grids
+
+
+def _habit(grids: list[npt.NDArray[np.float64]]) -> float:
+    """Return 60 sum g^2 of the minute-of-the-hour profile, at least 1; its own sampling noise makes it larger, on the safe side."""
+    if not grids:
+        return 1.0
+    profile = np.sum([grid.sum(axis=0) for grid in grids], axis=0)
+    return float(max(60.0 * ((profile / profile.sum()) ** 2).sum(), 1.0))
 
 
 def _hour_moments(grid: npt.NDArray[np.float64]) -> tuple[float, float, float]:

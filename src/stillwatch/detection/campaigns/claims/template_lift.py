@@ -1,8 +1,9 @@
-"""Template lift: more accounts share a text than unrelated writers would.
+"""Template lift: more accounts share a template than unrelated writers would.
 
-Null: a distinct text value gets its further carriers as a Poisson number with the mean measured over all text values of this
-run. The value with most members is compared with that, times the number of values looked at (Bonferroni). It shows that the
-text has a common source. It does not show whose: a plug-in, a course or a benchmark also is a common source.
+Null: a template value (in two different prompts of an account at least) gets its further carriers as a Poisson number, with a mean
+of the 0.75 quantile of further carriers over all values of this run, at least one in the number of values. The value with most
+members is compared with that, times the number of values looked at (Bonferroni). It shows that the text has a common source. It
+does not show whose: a plug-in, a course or a benchmark also is a common source.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.tails import poisson_upper_log_p
+
+USUAL_QUANTILE = 0.75
+Degrees = dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 PROCEDURE = Procedure(
     name="template lift",
@@ -29,12 +34,12 @@ PROCEDURE = Procedure(
 )
 
 
-def template_lift_claim(candidate: Candidate, coincidences: dict[int, tuple[int, int]]) -> Claim | Inconclusive:
+def template_lift_claim(candidate: Candidate, degrees: Degrees) -> Claim | Inconclusive:
     """Procedure the text value that most members share.
 
     Args:
         candidate: The group.
-        coincidences: Kind -> (distinct values, carriers) over the whole run.
+        degrees: Kind -> (carriers, values with so many carriers), over the whole run.
     """
     table = candidate.table
     best = None
@@ -45,14 +50,18 @@ def template_lift_claim(candidate: Candidate, coincidences: dict[int, tuple[int,
             if best is None or members > best[0]:
                 best = (members, kind)
     if best is None:
-        return PROCEDURE.cannot("the group was not seeded by shared text", "prompts or system prompts that members share")
+        return PROCEDURE.cannot(
+            "the group was not seeded by shared text", "prompts or system prompts that members share"
+        )
     members, kind = best
-    values, carriers = coincidences[int(kind)]
-    mean = max((carriers - values) / max(values, 1), 1.0 / max(values, 1))
+    carriers, counts = degrees[int(kind)]
+    values = int(counts.sum())
+    usual = carriers[np.searchsorted(np.cumsum(counts), USUAL_QUANTILE * values)] - 1
+    mean = max(float(usual), 1.0 / values)
     return PROCEDURE.from_log_p(
         poisson_upper_log_p(members - 1, mean),
-        searched=math.log(max(values, 1)),
-        statement=f"{members} accounts carry one {kind.title}; a text of this run has {mean:.4f} further carriers on average.",
+        searched=math.log(values),
+        statement=f"{members} accounts carry one {kind.title}; three quarters of this run's texts have {usual} further carriers or fewer.",
         statistic_name="members that carry the value",
         statistic=members,
         n=values,

@@ -1,0 +1,74 @@
+"""Clumps: members register, or appear for the first time, within minutes of each other.
+
+People who sign up for one product do so over days, faster in the days of its launch. A script signs up a batch. For each member the
+other members within `NEAR` of its time are counted among those within `AROUND`: for smooth arrivals, even ones that triple
+within a day, at most `PEAK * NEAR / AROUND` of the neighbours are near. It shows a common hand, or one import of many accounts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.claims.stating import Procedure
+from stillwatch.detection.links.groups import LEAST_MEMBERS
+from stillwatch.records.claim import Claim, Inconclusive, Question
+from stillwatch.statistics.e_values import bernoulli_log_e
+
+NEAR_US = 15 * 60 * 1_000_000
+AROUND_US = 3 * 86_400 * 1_000_000
+PEAK = 4.0
+"""Arrivals may be four times as dense at a time of day as on average."""
+
+ASSUMPTIONS = (
+    "under the null arrivals are smooth: within three days no hour is more than four times as dense as the average",
+    "each member is compared with its next neighbour only, so that a clump of n counts n - 1 times",
+)
+
+
+def _procedure(name: str, what: str, method: str) -> Procedure:
+    return Procedure(
+        name=name,
+        question=Question.COORDINATION,
+        null_hypothesis=f"The members {what} independently of each other, as customers of one product do.",
+        assumptions=ASSUMPTIONS,
+        method=method,
+    )
+
+
+REGISTERED = _procedure("registration in batches", "registered", "registration-in-batches/v1")
+STARTED = _procedure("start in batches", "began to send", "start-in-batches/v1")
+
+
+def registration_claim(candidate: Candidate) -> Claim | Inconclusive:
+    """Test registration times."""
+    created = candidate.accounts.created_us[candidate.members]
+    created = created[~np.isnan(created)]
+    return _clumps(candidate, REGISTERED, created)
+
+
+def start_claim(candidate: Candidate) -> Claim | Inconclusive:
+    """Test first exchanges; accounts seen in the first day of the traffic started before it."""
+    first = candidate.accounts.first_us[candidate.members].astype(np.float64)
+    return _clumps(candidate, STARTED, first[first >= candidate.background.days_first + 86_400_000_000])
+
+
+def _clumps(candidate: Candidate, procedure: Procedure, times: npt.NDArray[np.float64]) -> Claim | Inconclusive:
+    if len(times) < LEAST_MEMBERS:
+        return procedure.cannot(f"{len(times)} members with a known time inside the traffic", f"{LEAST_MEMBERS} members")
+    gaps = np.diff(np.sort(times))
+    # For smooth arrivals at the density of the three days around, a next neighbour is near with at most this chance.
+    within = np.searchsorted(np.sort(times), np.sort(times)[:-1] + AROUND_US, side="right") - np.arange(1, len(times))
+    density = float(np.maximum(within, 1).mean()) / AROUND_US
+    chance = min(1.0 - float(np.exp(-PEAK * density * NEAR_US)), 1.0)
+    near = int((gaps <= NEAR_US).sum())
+    return procedure.from_log_e(
+        bernoulli_log_e(near, len(gaps), chance),
+        statement=f"{near} of {len(gaps)} members follow another within 15 minutes; smooth arrivals would give {chance * len(gaps):.1f} at most.",
+        statistic_name="members that follow within 15 minutes",
+        statistic=near,
+        n=len(times),
+        n_unit="accounts",
+        input_digest=candidate.input_digest,
+    )

@@ -1,0 +1,95 @@
+"""Every example of the help, run as it stands there, in the order in which a newcomer would run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stillwatch.cli import demo, detect, evaluate, explain, formats, main, simulate, version
+from stillwatch.cli.exit_codes import ExitCode
+from stillwatch.cli.verb_help import VerbHelp
+
+pytestmark = pytest.mark.slow
+
+
+def run_examples(verb: VerbHelp, folder: Path, **names: str) -> list[subprocess.CompletedProcess[str]]:
+    """Run a verb's examples in a folder, capital names replaced."""
+    done = []
+    for example in verb.examples:
+        words = [names.get(word, word) for word in shlex.split(example)]
+        assert words[0] == "stillwatch"
+        done.append(
+            subprocess.run(
+                [sys.executable, "-m", "stillwatch.cli.main", *words[1:]],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=300,
+                env={**os.environ, "NO_COLOR": "1"},
+            )
+        )
+        assert done[-1].returncode == ExitCode.DONE, f"{example}: {done[-1].stderr[-2000:]}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the example of `simulate`; give the folder in which it ran."""
+    folder = tmp_path_factory.mktemp("examples")
+    run_examples(simulate.HELP, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def case(world: Path) -> Path:
+    """Run the example of `detect`; give the folder in which it ran."""
+    done = run_examples(detect.HELP, world)
+    assert "Report: case/report.html" in done[0].stdout
+    return world
+
+
+def test_every_verb_has_its_examples_run_here() -> None:
+    run_here = {one.HELP.name for one in (demo, detect, evaluate, explain, formats, simulate, version)}
+    assert run_here == {verb.name for verb, _ in main.VERBS}
+
+
+def test_version_and_formats(tmp_path: Path) -> None:
+    run_examples(version.HELP, tmp_path)
+    run_examples(formats.HELP, tmp_path)
+
+
+def test_simulate(world: Path) -> None:
+    assert (world / "world" / "truth.parquet").exists()
+
+
+def test_detect_writes_what_its_help_says(case: Path) -> None:
+    written = {file.name for file in (case / "case").iterdir()}
+    assert {"accounts.parquet", "campaigns.json", "report.html", "run.json"} <= written
+    assert all(name in detect.HELP.writes for name in written)
+
+
+def test_explain(case: Path) -> None:
+    campaigns = json.loads((case / "case" / "campaigns.json").read_text())
+    groups = campaigns["campaigns"] + campaigns["considered"]
+    done = run_examples(explain.HELP, case, ACCOUNT_ID=groups[-1]["members"][0])
+    assert all("flagged: " in one.stdout.lower() for one in done)
+
+
+def test_evaluate(case: Path) -> None:
+    done = run_examples(evaluate.HELP, case)
+    assert "By campaign family" in done[0].stdout
+    assert "shared card" in done[1].stdout
+
+
+def test_demo(tmp_path: Path) -> None:
+    (done,) = run_examples(demo.HELP, tmp_path)
+    report = tmp_path / "demo" / "case" / "report.html"
+    assert f"Open the report: {report}" in done.stdout
+    assert report.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
