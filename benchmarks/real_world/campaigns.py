@@ -105,9 +105,10 @@ def draw(world: World, family: str, size: int) -> Plan:
         per_day = float(rng.uniform(200, 600))
     elif family == "resold mixture":
         per_day = float(rng.uniform(12, 50))
-    elif size * per_day * (last_day - first_day) > 3 * questions:
-        # Real harvests draw several answers per question, but not a dozen; a small pool is asked more slowly.
-        per_day = max(5.0, 3 * questions / (size * (last_day - first_day)))
+    if family not in {"hot pool", "whale", "resold mixture"} and size * per_day * (last_day - first_day) > questions:
+        # A small pool is asked more slowly, then for fewer days: each question once or little more often.
+        per_day = max(5.0, questions / (size * (last_day - first_day)))
+        last_day = first_day + float(np.clip(questions / (size * per_day), 4.0, last_day - first_day))
     cards = {"shared": size, "residential, shared cards": int(rng.integers(2, 6)), "nothing shared": 1}
     return Plan(
         campaign_id=f"real-{int(rng.integers(1 << 40)):010x}",

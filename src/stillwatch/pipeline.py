@@ -126,18 +126,21 @@ def plan_intake(run: Run) -> None:
         run.reference = plan(expand_paths(settings.reference), settings.format, declared)
         digests += ["reference " + digest_file(file.source.path) for file in run.reference.files]
     if settings.accounts is not None:
-        read = read_account_facts(str(settings.accounts))
-        run.facts, run.left_out = facts_of(read.table, hash_value), read.left_out
+        read = read_account_facts(str(settings.accounts), settings.assume_zone)
+        run.facts, run.left_out = facts_of(read.table, hash_value), read.unknown_columns
         digests.append("accounts " + digest_file(str(settings.accounts)))
     if settings.releases is not None:
-        run.releases = tuple((release.model, release.released_us) for release in read_releases(str(settings.releases)))
+        run.releases = tuple(
+            (release.model, release.released_us)
+            for release in read_releases(str(settings.releases), settings.assume_zone)
+        )
         digests.append("releases " + digest_file(str(settings.releases)))
     run.input_digest = digest_bytes("\n".join(sorted(digests)).encode())
 
 
 def sketch_exchanges(run: Run) -> None:
     """Read every log line once: Exchange, then ExchangeSketch; what cannot be read goes to the quarantine."""
-    splits = []
+    splits: list[str] = []
     for planned, reference in ((run.traffic, False), (run.reference, True)):
         if planned is None:
             continue

@@ -45,7 +45,7 @@ def formats(
             for gotcha in known.gotchas:
                 terminal.say(f"  ! {gotcha}")
         else:
-            notes = f"; {len(known.gotchas)} notes" if known.gotchas else ""
+            notes = f"; {len(known.gotchas)} to know" if known.gotchas else ""
             terminal.say(f"  fills {len(known.fills)} columns{notes}: stillwatch formats {known.name}")
     terminal.document(
         {

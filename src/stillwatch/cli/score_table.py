@@ -15,6 +15,13 @@ from stillwatch.evidence.incident_report.wording import counted
 from stillwatch.simulation.baselines import baselines
 from stillwatch.simulation.scoring import CONFIDENCE, Rate, Score, ScoredWorld, read_world, score
 
+LEGEND = (
+    "Recall: harvesting accounts that were flagged. Of these honest: honest accounts among the flagged. Purity: accounts of a "
+    "detected campaign that belong to its main true one. Whole: accounts of a true campaign that one detected campaign holds. "
+    f"Intervals are exact binomial ones at {CONFIDENCE:.0%}; accounts of one campaign stand or fall together, so pool several "
+    "seeds. Victims and licensed partners count as honest."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredMethod:
@@ -76,11 +83,7 @@ def tell_score(methods: Sequence[ScoredMethod], console: Console) -> None:
         )
     if own.unseen:
         console.print(f"{own.unseen:,} accounts of the truth sent nothing and are not counted.", soft_wrap=True)
-    console.print(
-        f"Intervals are exact binomial ones at {CONFIDENCE:.0%}; accounts of one campaign stand or fall together, so pool "
-        "several seeds. Victims and licensed partners count as honest.",
-        soft_wrap=True,
-    )
+    console.print(LEGEND, soft_wrap=True)
 
 
 def _overall(methods: Sequence[ScoredMethod]) -> Table:
@@ -89,7 +92,7 @@ def _overall(methods: Sequence[ScoredMethod]) -> Table:
     table = _table(
         f"Over all: {counted(own.accounts, 'account', 'accounts')} in {counted(own.worlds, 'world', 'worlds')}"
     )
-    for name in ("method", "flagged", "recall", "of these honest", "of honest flagged", "purity", "complete"):
+    for name in ("method", "flagged", "recall", "of these honest", "of honest flagged", "purity", "whole"):
         table.add_column(name, justify="left" if name == "method" else "right", no_wrap=name == "method")
     for method in methods:
         result = method.score
@@ -108,8 +111,8 @@ def _overall(methods: Sequence[ScoredMethod]) -> Table:
 def _families(result: Score) -> Table:
     """Give the table of campaign families."""
     table = _table("By campaign family")
-    for name in ("family", "found", "accounts", "recall", "purity", "complete"):
-        table.add_column(name, justify="left" if name == "family" else "right", no_wrap=True)
+    for name in ("family", "found", "accounts", "recall", "purity", "whole"):
+        table.add_column(name, justify="left" if name == "family" else "right", no_wrap=name != "recall")
     for family in result.families:
         table.add_row(
             Text(family.family),
@@ -126,7 +129,7 @@ def _look_alikes(result: Score) -> Table:
     """Give the table of honest classes, with a mark where one was flagged."""
     table = _table("By look-alike class (honest accounts)")
     for name in ("class", "accounts", "flagged", "share flagged"):
-        table.add_column(name, justify="left" if name == "class" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "class" else "right", no_wrap=name != "share flagged")
     for honest in result.look_alikes:
         mark = "! " if honest.flagged.part else ""
         table.add_row(
@@ -149,7 +152,7 @@ def _rate(rate: Rate, between: str = "\n") -> str:
     """Say a share and its interval."""
     if rate.value is None:
         return "none"
-    return f"{rate.value:.1%}{between}{100.0 * rate.low:.1f}-{100.0 * rate.high:.1f}%"
+    return f"{rate.value:.1%}{between}{100.0 * rate.low:.1f} to {100.0 * rate.high:.1f}%"
 
 
 def _share(value: float | None) -> str:

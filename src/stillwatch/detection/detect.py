@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.detection.campaigns.assemble import Tested, account_rows, assemble
-from stillwatch.detection.campaigns.candidate import build_candidate, measure_background
+from stillwatch.detection.campaigns.candidate import Candidate, build_candidate, measure_background
 from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
 from stillwatch.detection.campaigns.claims.likeness import picked_alike
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
@@ -25,7 +25,12 @@ from stillwatch.detection.campaigns.explanations import CHANCE, weigh
 from stillwatch.detection.campaigns.queries import MEMBER_DAYS, MINUTES, STUDY
 from stillwatch.detection.campaigns.selection import select
 from stillwatch.detection.campaigns.study import Study
-from stillwatch.detection.campaigns.testing import applicable_explanations, run_tests
+from stillwatch.detection.campaigns.testing import (
+    Measured,
+    applicable_explanations,
+    coordination_results,
+    extraction_results,
+)
 from stillwatch.detection.facts import Facts
 from stillwatch.detection.links.attributes import AttributeTable, attribute_table
 from stillwatch.detection.links.cores import core_groups
@@ -246,22 +251,34 @@ def _test_groups(
         exchanges=counted["exchanges"].to_numpy(),
     )
     background = measure_background(accounts)
-    alike = picked_alike(accounts, background.reference)
+    measured = Measured(
+        degrees=degrees, minutes=minutes, pivots=pivots, alike=picked_alike(accounts, background.reference)
+    )
+    threshold = -math.log(level)
     progress.begin("tests", len(groups))
     tested = []
     for group in groups:
         digest = hashlib.blake2b(accounts.hashes[group.members].tobytes(), digest_size=16).hexdigest()
-        candidate = build_candidate(group, accounts, table, study, background, digest)
-        results = run_tests(candidate, degrees, minutes, pivots, alike)
-        explanations = weigh(results, applicable_explanations(candidate), -math.log(level))
-        log_e = min(explanation.log_e for explanation in explanations)
-        chance = [explanation for explanation in explanations if explanation.name == CHANCE.name]
-        coordinated = bool(chance) and chance[0].rejected
-        tested.append(
-            Tested(
-                candidate=candidate, results=results, explanations=explanations, log_e=log_e, coordinated=coordinated
-            )
-        )
+        tested.append(_test(build_candidate(group, accounts, table, study, background, digest), measured, threshold))
         progress.advance(1)
     progress.end()
     return tested
+
+
+def _test(candidate: Candidate, measured: Measured, threshold: float) -> Tested:
+    """Test one candidate; a group that is not even one hand's is not asked what it sends, since its e-value is settled."""
+    applicable = applicable_explanations(candidate)
+    results = coordination_results(candidate, measured) if len(candidate.members) > 1 else []
+    explanations = weigh({result.name: result for result in results}, applicable, threshold)
+    chance = [explanation for explanation in explanations if explanation.name == CHANCE.name]
+    coordinated = bool(chance) and chance[0].rejected
+    if coordinated or len(candidate.members) == 1:
+        results += extraction_results(candidate)
+        explanations = weigh({result.name: result for result in results}, applicable, threshold)
+    return Tested(
+        candidate=candidate,
+        results={result.name: result for result in results},
+        explanations=explanations,
+        log_e=min(explanation.log_e for explanation in explanations),
+        coordinated=coordinated,
+    )

@@ -107,9 +107,11 @@ def _column(name: str, values: list[Any], *, path: str, zone: tzinfo | None, not
         return [text.strip() or None if text is not None else None for text in texts]
     read = [moment(value, zone) for value in values]
     failed = sum(
-        1 for value, instant in zip(values, read, strict=True) if isinstance(instant, str) and value not in {None, ""}
+        1
+        for value, instant in zip(values, read, strict=True)
+        if isinstance(instant, str) and value is not None and value != ""
     )
-    given = sum(1 for value in values if value not in {None, ""})
+    given = sum(1 for value in values if value is not None and value != "")
     if failed * 2 > given:
         raise CompanionFileError(
             f"{path}: {failed} of {given} times of `{name.removesuffix('_us')}_at` cannot be read; expected ISO-8601 with a zone, "

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.intake.errors import PassedOver, RecordError
+from stillwatch.intake.errors import SURPRISES, PassedOver, RecordError
 from stillwatch.intake.exchange_batch import FLAT_NAMES, SCHEMA, Positions, Reading, exchange_batch
 from stillwatch.intake.field_path import look_up
 from stillwatch.intake.formats.format import Format, Joined, Orphan, Place, Record
@@ -65,9 +65,15 @@ class Collector:
             self._read[place.source] -= 1
             self._notes[f"passed over: {passed.reason}"] += 1
         except RecordError as error:
-            if self._joiner is not None:
-                self._read[place.source] += 1
-            self._refuse(place, error.reason)
+            self._refuse_taken(place, error.reason)
+        except SURPRISES as error:
+            # Clients choose much of what a log holds; none of it may stop the reading of everybody else's lines.
+            self._refuse_taken(place, f"a structure that {self._form.title} does not have ({type(error).__name__})")
+
+    def _refuse_taken(self, place: Place, reason: str) -> None:
+        if self._joiner is not None:  # of a joined format what the joiner gives was counted, and this it did not give
+            self._read[place.source] += 1
+        self._refuse(place, reason)
 
     def add_bytes(self, size: int) -> None:
         """Count bytes of records whose places have no length (Parquet rows)."""

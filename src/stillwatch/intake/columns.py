@@ -14,7 +14,7 @@ Every clamped or unusable value is counted, so that a wrong mapping shows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -99,12 +99,23 @@ def count_of(value: object) -> int | None:
     return min(int(number), INT32_MAX)
 
 
+def is_one_of(value: object, words: Container[str]) -> bool:
+    """Say whether a value is one of some words; false for a value of another type, which may not even be hashable."""
+    return isinstance(value, str) and value in words
+
+
+def milliseconds_of(seconds: object) -> int | None:
+    """Give whole milliseconds for a number of seconds; null for anything else and for what no request takes."""
+    number = number_of(seconds)
+    return round(number * 1000) if number is not None and 0 <= number < INT32_MAX else None
+
+
 def truth_of(value: object) -> bool | None:
     """Give the boolean that a scalar states; null for anything else."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):
-        return {0: False, 1: True}.get(int(value)) if value in {0, 1} else None
+        return bool(value) if value in {0, 1} else None
     if isinstance(value, str):
         return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
     return None
@@ -186,10 +197,15 @@ def _arrow_strings(values: Any) -> tuple[Any, int]:
     if pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type):
         values = values.cast(pa.string())
         kind = values.type
-    if pa.types.is_string(kind):
-        return _blank_to_null(values), 0
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _blank_to_null(values.cast(pa.string())), 0
+        values = values.cast(pa.string())
+        kind = values.type
+    if pa.types.is_string(kind):
+        try:
+            values.validate(full=True)
+        except pa.ArrowInvalid:  # a writer put bytes of another encoding into a text column
+            return _strings(values.cast(pa.binary()).to_pylist())
+        return _blank_to_null(values), 0
     if pa.types.is_integer(kind):
         return values.cast(pa.string()), 0
     return _strings(_python_values(values))

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 
 import orjson
 
+from stillwatch.intake.columns import is_one_of
+
 SYSTEM_ROLES = frozenset({"system", "developer"})
 USER_ROLES = frozenset({"user", "human"})
 
 _TOOL_BLOCKS = frozenset({"tool_result", "tool_call_response", "function_call_output", "toolResult"})
+_NO_MESSAGES = frozenset({"reasoning", "function_call", "function_call_output"})
 _TEXT_BLOCKS = frozenset({"text", "input_text", "output_text", "summary_text", "refusal"})
 
 
@@ -58,7 +61,7 @@ def _block_text(block: object) -> str | None:
     if not isinstance(block, Mapping):
         return None
     kind = block.get("type")
-    if kind is not None and kind not in _TEXT_BLOCKS:
+    if kind is not None and not is_one_of(kind, _TEXT_BLOCKS):
         return None
     for name in ("text", "content", "refusal"):
         text = block.get(name)
@@ -73,7 +76,8 @@ def is_tool_output(content: object) -> bool:
         return False
     blocks = [block for block in content if isinstance(block, Mapping)]
     return len(blocks) == len(content) and all(
-        block.get("type") in _TOOL_BLOCKS or "toolResult" in block or "functionResponse" in block for block in blocks
+        is_one_of(block.get("type"), _TOOL_BLOCKS) or "toolResult" in block or "functionResponse" in block
+        for block in blocks
     )
 
 
@@ -111,11 +115,7 @@ def _spoken(messages: object) -> Iterable[tuple[str, object]]:
     for message in messages:
         if isinstance(message, str):
             spoken.append(("user", message))
-        elif isinstance(message, Mapping) and message.get("type") not in {
-            "reasoning",
-            "function_call",
-            "function_call_output",
-        }:
+        elif isinstance(message, Mapping) and not is_one_of(message.get("type"), _NO_MESSAGES):
             content = message.get("content")
             if content is None:
                 content = message.get("parts")

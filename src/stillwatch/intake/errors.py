@@ -59,3 +59,7 @@ class RecordError(IntakeError):
 
 class PassedOver(RecordError):  # noqa: N818 - it is no error: the record is whole, but no exchange
     """A record that is no exchange and need not be one. The reader counts it in the notes and quarantines nothing."""
+
+
+SURPRISES = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+"""What reading a record raises when a value is of a kind that nobody thought of; the record is then quarantined."""

@@ -42,7 +42,7 @@ def _second_try(line: bytes, first: orjson.JSONDecodeError) -> Any:
     if "\0" in text:
         raise RecordError(f"NUL byte at character {text.index(chr(0))}, expected JSON") from first
     try:
-        return _without_surrogates(json.loads(text))
+        return without_surrogates(json.loads(text))
     except RecursionError as error:
         raise RecordError("JSON is nested too deeply, expected at most 1024 levels") from error
     except ValueError as error:
@@ -54,11 +54,12 @@ def _what(error: orjson.JSONDecodeError) -> str:
     return error.msg.split(":", maxsplit=1)[0]
 
 
-def _without_surrogates(value: Any) -> Any:
+def without_surrogates(value: Any) -> Any:
+    """Replace lone surrogates, which no UTF-8 can hold, by U+FFFD in all texts of a structure."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [without_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
     return value

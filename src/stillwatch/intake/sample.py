@@ -117,7 +117,7 @@ def _sample_lines(source: SourceFile, head: bytes, encoding: Encoding, *, whole:
     first = _non_blank(head, encoding, 0)
     if whole:
         return first[:SAMPLE_RECORDS] + first[SAMPLE_RECORDS:][-SAMPLE_RECORDS:]
-    if b"\n" in head:
+    if b"\n" in head and first:
         first.pop()
     last: list[tuple[int, bytes]] = []
     begin = max(len(head), source.size - _END_BYTES)

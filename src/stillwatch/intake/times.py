@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,8 @@ def read_instant(value: object, zone: tzinfo | None) -> int | str:
         return UNREADABLE
     if isinstance(value, int):
         return _from_integer(value)
-    if isinstance(value, float):
-        return _from_float(value)
+    if isinstance(value, float | Decimal):
+        return _from_float(float(value))
     if isinstance(value, datetime):
         # A datetime without zone comes from a Parquet timestamp, which is UTC by the rule of this module.
         return _from_datetime(value if value.tzinfo is not None else value.replace(tzinfo=UTC))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillwatch.intake.columns import text_of
-from stillwatch.intake.errors import PassedOver, RecordError
+from stillwatch.intake.errors import SURPRISES, PassedOver, RecordError
 from stillwatch.intake.exchange_batch import NO_ACCOUNT
 from stillwatch.intake.field_path import look_up
 from stillwatch.intake.formats.format import Format, Joined, Joiner, Place
@@ -58,6 +58,9 @@ def _parsed(form: Format, record: object, settings: IntakeSettings) -> Iterator[
         except RecordError as error:
             yield error.reason
             continue
+        except SURPRISES:
+            yield f"a structure that {form.title} does not have"
+            continue
         yield from (_judged(form, row, scope, settings) for row, scope in rows)
 
 
@@ -68,6 +71,8 @@ def _joined(form: Format, joiner: Joiner, records: Sequence[Any], settings: Inta
             given.extend(joiner.add(record, Place(0, number, 0)))
         except RecordError as error:
             yield error.reason
+        except SURPRISES:
+            yield f"a structure that {form.title} does not have"
     given.extend(joiner.finish())
     for result in given:
         yield _judged(form, result.row, result.record, settings) if isinstance(result, Joined) else result.reason

@@ -59,7 +59,6 @@ the capability."""
 
 
 CAPABILITY_SIGNS = (
-    Intent.CODE,
     Intent.MATHEMATICS,
     Intent.GRADING,
     Intent.TOOL_TRAJECTORY,
@@ -67,7 +66,7 @@ CAPABILITY_SIGNS = (
     Intent.REASONING | Intent.EXEMPLARS,
     Intent.REASONING_TRACE | Intent.THINKING_LANGUAGE | Intent.CLEANING,
 )
-"""Capabilities that a harvest may aim at, each with the signs that show it."""
+"""Capabilities that a harvest may aim at, each with the signs that show it. Code is left out: it is what most automation is about."""
 
 
 class ResponseSign(IntFlag):

@@ -63,6 +63,7 @@ class WorldSummary:
     campaigns: int
     campaign_accounts: int
     harvest_exchanges: int
+    """Sent for campaigns, through stolen keys included; harvests under licence are not."""
     days: int
     files: tuple[Path, ...]
     """Traffic files in time order."""
@@ -101,7 +102,7 @@ def simulate(settings: WorldSettings, out: Path, progress: Progress) -> WorldSum
         exchanges=int(streams["exchanges"].sum()),
         campaigns=len(plan.campaigns),
         campaign_accounts=sum(entry.accounts for entry in plan.campaigns),
-        harvest_exchanges=int(streams["exchanges"][streams["harvest"]].sum()),
+        harvest_exchanges=int(streams["exchanges"][streams["harvest"] & streams["fixed"]].sum()),
         days=days,
         files=files,
         warnings=(*plan.warnings, *warnings),

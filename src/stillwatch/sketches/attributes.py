@@ -140,9 +140,8 @@ def delivery_column(batch: pa.RecordBatch) -> pa.Array:
     account, _ = _hash_text(text_column(batch, "account_id"), "delivery-account")
     delivery = _mix_columns(account, exchange)
     if not named.all():
-        nameless = batch.filter(pa.array(~named))
-        fields, _ = _fields(nameless, [column for column in EXCHANGE.columns if column.name not in _PLACE_COLUMNS])
-        delivery[~named] = _hash_rows(fields, np.uint64(domain_seed("delivery-row/v1")))
+        fields, _ = _fields(batch, [column for column in EXCHANGE.columns if column.name not in _PLACE_COLUMNS])
+        delivery = np.where(named, delivery, _hash_rows(fields, np.uint64(domain_seed("delivery-row/v1"))))
     return pa.array(delivery)
 
 

@@ -1,4 +1,3 @@
-
 """Phrases of prompts by what they ask for, as data: nine languages, by family, with the numbers of the public signals.
 
 The entries are ways of saying a thing, written from the public descriptions of the signals and from general knowledge;

@@ -14,7 +14,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from stillwatch.sketches.ascii_block import BLOCK, fold_block, lowest_bit
 from stillwatch.sketches.characters import (
+    DIGIT,
     DROPPED,
     IDEOGRAPH,
     LETTER,
@@ -39,6 +41,8 @@ FoldState = tuple[Any, Any, Any, Any, Any]
 
 EXACT_SEED = np.uint64(domain_seed("exact/v1"))
 _ASCII = np.uint8(0x80)
+_ONE = np.uint64(1)
+_LAST = np.uint64(BLOCK - 1)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 
 
@@ -149,7 +153,50 @@ def _fold_piece(  # noqa: PLR0917 - a kernel takes no keywords
     state: FoldState,
 ) -> FoldState:
     """Fold bytes that hold whole characters, and go on where the state stands."""
-    entries, folded, all_runs, all_specials = characters.ascii_entries, scratch.folded, scratch.runs, scratch.specials
+    folded, all_runs, all_specials = scratch.folded, scratch.runs, scratch.specials
+    out, runs, specials, kind, after_space = state
+    position = begin
+    while position < end:
+        if position + BLOCK <= end:
+            beyond, space, letter, digit, special = fold_block(data, position, folded, out)
+            if beyond == 0 and space & (space << _ONE | np.uint64(after_space)) == 0:
+                # A block of ASCII without two spaces in a row keeps its length.
+                letter_before, digit_before = np.uint64(kind == LETTER), np.uint64(kind == DIGIT)
+                changes = letter ^ (letter << _ONE | letter_before) | digit ^ (digit << _ONE | digit_before)
+                changes |= np.uint64(kind == IDEOGRAPH)
+                while changes != 0:
+                    place = lowest_bit(changes)
+                    shift = np.uint64(place)
+                    kind_here = np.int64(letter >> shift & _ONE) | np.int64(digit >> shift & _ONE) << 1
+                    all_runs[np.uint64(runs)] = (out + place) << 2 | kind_here
+                    runs += 1
+                    changes &= changes - _ONE
+                while special != 0:
+                    all_specials[np.uint64(specials)] = out + lowest_bit(special)
+                    specials += 1
+                    special &= special - _ONE
+                kind = np.int64(letter >> _LAST) | np.int64(digit >> _LAST) << 1
+                after_space = np.int64(space >> _LAST)
+                out += BLOCK
+                position += BLOCK
+                continue
+        state = (out, runs, specials, kind, after_space)
+        position, state = _fold_slowly(data, position, min(position + BLOCK, end), characters, scratch, state)
+        out, runs, specials, kind, after_space = state
+    return out, runs, specials, kind, after_space
+
+
+@kernel
+def _fold_slowly(  # noqa: PLR0917 - a kernel takes no keywords
+    data: np.ndarray, begin: int, end: int, characters: Characters, scratch: Scratch, state: FoldState
+) -> tuple[int, FoldState]:
+    """Fold characters one by one; the last one may reach beyond the end. Return the place after it, and the state."""
+    entries, folded, all_runs, all_specials = (
+        characters.ascii_entries,
+        scratch.folded,
+        scratch.runs,
+        scratch.specials,
+    )
     out, runs, specials, kind, after_space = state
     position = begin
     while position < end:
@@ -189,7 +236,7 @@ def _fold_piece(  # noqa: PLR0917 - a kernel takes no keywords
                 all_specials[specials] = out
                 specials += np.int64(entries[point] >> 11)
             out = _write_character(folded, out, point)
-    return out, runs, specials, kind, after_space
+    return position, (out, runs, specials, kind, after_space)
 
 
 @kernel

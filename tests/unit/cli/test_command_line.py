@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Said
+from command_line_calls import Said
 
 from stillwatch import __version__
 from stillwatch.cli import main, version

@@ -11,7 +11,7 @@ from typing import Any
 
 import example_incident as example
 import pytest
-from conftest import MISSING_TEST, Said, write_case
+from command_line_calls import MISSING_TEST, Said, write_case
 
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.records.progress import Progress

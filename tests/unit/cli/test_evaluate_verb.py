@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Said
+from command_line_calls import Said
 
 from stillwatch.cli.exit_codes import ExitCode
 
@@ -61,8 +61,8 @@ def test_tables_name_families_classes_and_intervals(stillwatch: Stillwatch, pair
     case, world = pair
     said = stillwatch("evaluate", case, world / "truth.parquet")
     assert said.code == ExitCode.DONE
-    assert "15.7-84.3%" in said.out  # 4 of 8
-    assert "0.5-71.6%" in said.out  # 1 of 5 flagged is honest
+    assert "15.7 to 84.3%" in said.out  # 4 of 8
+    assert "0.5 to 71.6%" in said.out  # 1 of 5 flagged is honest
     assert "injected text" in said.out
     assert "rubric grading" in said.out
     assert "plug-in fleet" in said.out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import example_incident as example
 import pytest
-from conftest import LONER, Said
+from command_line_calls import LONER, Said
 
 from stillwatch.cli.exit_codes import ExitCode
 

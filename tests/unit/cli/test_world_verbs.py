@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Said
+from command_line_calls import Said
 
 from stillwatch.cli.exit_codes import ExitCode
 

@@ -68,9 +68,7 @@ def read_all(*paths: Path | str, format_name: str = "auto", split_bytes: int = 6
         split_bytes=split_bytes,
     )
     outputs = [
-        output
-        for split in planned.splits
-        for output in read_split(Split.from_json(split.to_json()), planned.settings)
+        output for split in planned.splits for output in read_split(Split.from_json(split.to_json()), planned.settings)
     ]
     return Result(plan=planned, outputs=outputs)
 

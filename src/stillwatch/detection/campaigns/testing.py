@@ -5,6 +5,8 @@ Takes a candidate. Gives test name -> claim or inconclusive, in a fixed order.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from stillwatch.detection.campaigns.candidate import Candidate
@@ -32,27 +34,34 @@ ALONE = frozenset(
 )
 
 
-def run_tests(
-    candidate: Candidate,
-    degrees: Degrees,
-    minutes: MinuteCounts,
-    pivots: tuple[PivotShares, ...],
-    alike: dict[str, PickedAlike],
-) -> dict[str, Result]:
-    """Run all tests; those about coordination only for two members or more."""
-    results: list[Result] = []
-    if len(candidate.members) > 1:
-        results += [
-            template_lift_claim(candidate, degrees),
-            infrastructure_lift_claim(candidate),
-            synchrony_claim(candidate, minutes),
-            *(rhythm_claim(candidate, feature, alike) for feature in RHYTHMS),
-            start_claim(candidate),
-            registration_claim(candidate),
-            pivot_claim(candidate, pivots),
-            sharding_claim(candidate),
-        ]
-    results += [
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What is measured once for all candidates."""
+
+    degrees: Degrees
+    minutes: MinuteCounts
+    pivots: tuple[PivotShares, ...]
+    alike: dict[str, PickedAlike]
+
+
+def coordination_results(candidate: Candidate, measured: Measured) -> list[Result]:
+    """Run the tests of whether the members act together; for two members or more."""
+    return [
+        template_lift_claim(candidate, measured.degrees),
+        infrastructure_lift_claim(candidate),
+        synchrony_claim(candidate, measured.minutes),
+        *(rhythm_claim(candidate, feature, measured.alike) for feature in RHYTHMS),
+        start_claim(candidate),
+        registration_claim(candidate),
+        pivot_claim(candidate, measured.pivots),
+    ]
+
+
+def extraction_results(candidate: Candidate) -> list[Result]:
+    """Run the tests of whether the members harvest."""
+    results = [sharding_claim(candidate)] if len(candidate.members) > 1 else []
+    return [
+        *results,
         repetition_claim(candidate),
         elicitation_claim(candidate),
         output_harvest_claim(candidate),
@@ -61,7 +70,6 @@ def run_tests(
         concealed_reasoning_claim(candidate),
         end_users_claim(candidate),
     ]
-    return {result.name: result for result in results}
 
 
 def applicable_explanations(candidate: Candidate) -> tuple[Innocent, ...]:

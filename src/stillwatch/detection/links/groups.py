@@ -31,6 +31,9 @@ COVERAGES = (0.85, 0.5)
 LARGEST_PART = 0.8
 """An intersection with more of a text group than this is the group itself."""
 
+PARTING_KINDS = (int(Kind.PAYMENT), int(Kind.IP), int(Kind.NETWORK), int(Kind.TLS), int(Kind.BEHAVIOUR))
+"""Kinds that part the users of one text into groups."""
+
 Numbers = npt.NDArray[np.int64]
 
 
@@ -63,7 +66,10 @@ def seed_groups(table: AttributeTable) -> tuple[Group, ...]:
             for group in _merged_sets(table, np.flatnonzero(chosen), seed, coverage):
                 found.setdefault(group.members.tobytes(), group)
         groups.extend(found.values())
-    return (*groups, *_intersections(table, groups, np.flatnonzero(infrastructure | parameters)))
+    return (
+        *groups,
+        *_intersections(table, groups, np.flatnonzero(np.isin(table.kinds, PARTING_KINDS) & enough & narrow)),
+    )
 
 
 def _intersections(table: AttributeTable, groups: list[Group], places: Numbers) -> list[Group]:

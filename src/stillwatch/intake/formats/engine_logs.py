@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stillwatch.intake.chat_template import messages_of
-from stillwatch.intake.columns import number_of
+from stillwatch.intake.columns import is_one_of, milliseconds_of
 from stillwatch.intake.conversation import read_messages, structure
 from stillwatch.intake.errors import RecordError
 from stillwatch.intake.formats.client import account_in_headers, edge_address, lower_headers
@@ -31,6 +31,7 @@ from stillwatch.intake.formats.format import (
     without_nulls,
 )
 from stillwatch.intake.formats.open_exchanges import OpenExchange, OpenExchanges
+from stillwatch.intake.json_text import without_surrogates
 from stillwatch.intake.settings import IntakeSettings
 
 _LINE = re.compile(
@@ -70,7 +71,7 @@ def _literal(pattern: re.Pattern[str], text: str) -> str | None:
         value = ast.literal_eval(found[1])
     except (ValueError, SyntaxError):
         return None
-    return value if isinstance(value, str) else None
+    return str(without_surrogates(value)) if isinstance(value, str) else None
 
 
 class VllmJoiner:
@@ -169,7 +170,7 @@ class SglangJoiner:
         if not isinstance(record, Mapping):
             raise RecordError(f"a JSON {type(record).__name__}, expected an event of SGLang's request log")
         event, identity = record.get("event"), record.get("rid")
-        if event not in {"request.received", "request.finished"}:
+        if not is_one_of(event, ("request.received", "request.finished")):
             self._passed += 1
             return
         if isinstance(identity, list):  # a batch of prompts under one event
@@ -207,7 +208,6 @@ def _sglang_exchange(exchange: OpenExchange) -> Joined:
     meta = mapping(out.get("meta_info"))
     headers = lower_headers(first(received.get("headers"), finished.get("headers")))
     finish = meta.get("finish_reason")
-    seconds = number_of(meta.get("e2e_latency"))
     text = asked.get("text")
     row = {
         **_prompt_fields(text),
@@ -228,7 +228,7 @@ def _sglang_exchange(exchange: OpenExchange) -> Joined:
         "n": parameters.get("n"),
         "stream": asked.get("stream"),
         "finish_reason": finish_word(mapping(finish).get("type") or finish),
-        "latency_ms": None if seconds is None else round(seconds * 1000),
+        "latency_ms": milliseconds_of(meta.get("e2e_latency")),
     }
     return Joined(row=without_nulls(row), record={**finished, **received}, place=exchange.place)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stillwatch.intake.conversation import structure
-from stillwatch.intake.errors import PassedOver
+from stillwatch.intake.errors import PassedOver, RecordError
 from stillwatch.intake.formats.client import edge_address, lower_headers
 from stillwatch.intake.formats.endings import endpoint_of_path
 from stillwatch.intake.formats.format import Format, Parsed, Record, first, has, mapping, share, single
@@ -25,6 +25,8 @@ def _proxied(record: Record) -> Record:
 
 def _parse(record: Record, settings: IntakeSettings) -> Iterable[Parsed]:  # noqa: ARG001
     proxied = _proxied(record)
+    if not proxied and "started_at" not in record:
+        raise RecordError("no `started_at`: expected a record of a Kong log plug-in")
     if not proxied:
         raise PassedOver("requests that did not go through ai-proxy")
     meta, usage, payload = (mapping(proxied.get(name)) for name in ("meta", "usage", "payload"))

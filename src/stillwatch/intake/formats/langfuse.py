@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from stillwatch.intake.columns import is_one_of
 from stillwatch.intake.conversation import structure
-from stillwatch.intake.errors import PassedOver
+from stillwatch.intake.errors import PassedOver, RecordError
 from stillwatch.intake.formats.client import edge_address
 from stillwatch.intake.formats.endings import endpoint_of_call
 from stillwatch.intake.formats.format import FlatRow, Format, Parsed, Record, first, has, mapping, share, single
@@ -48,6 +49,8 @@ def _milliseconds(record: Record) -> int | None:
 
 
 def _parse(record: Record, settings: IntakeSettings) -> Iterable[Parsed]:  # noqa: ARG001
+    if "type" not in record:
+        raise RecordError("no `type`: expected a Langfuse observation")
     if str(record.get("type")).upper() not in _GENERATIONS:
         raise PassedOver("observations that are no model calls (spans, events, tools)")
     metadata = mapping(structure(record.get("metadata")))
@@ -64,7 +67,9 @@ def _parse(record: Record, settings: IntakeSettings) -> Iterable[Parsed]:  # noq
         "ip": edge_address(metadata.get("ip"), metadata.get("client_ip")),
         "user_agent": metadata.get("user_agent"),
         "model": first(_said(record, "provided_model_name", "providedModelName"), record.get("model")),
-        "endpoint": endpoint_of_call(record.get("name")) if record.get("name") in {"chat", "completion"} else None,
+        "endpoint": endpoint_of_call(record.get("name"))
+        if is_one_of(record.get("name"), ("chat", "completion"))
+        else None,
         "content_complete": True if asked.get("prompt") is not None else None,
         "tools": first(asked.get("tools"), answer.get("tools")),
         "session_id": _said(record, "session_id", "sessionId"),

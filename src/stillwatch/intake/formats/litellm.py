@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from stillwatch.intake.columns import number_of, text_of
+from stillwatch.intake.columns import milliseconds_of, number_of, text_of
 from stillwatch.intake.conversation import structure
 from stillwatch.intake.formats.client import edge_address, lower_headers
 from stillwatch.intake.formats.endings import endpoint_of_call, endpoint_of_path
@@ -93,7 +93,6 @@ def _parse_payload(record: Record, settings: IntakeSettings) -> Iterable[Parsed]
     parameters = mapping(record.get("model_parameters"))
     headers = lower_headers(mapping(metadata.get("requester_metadata")).get("headers"))
     usage = usage_fields(mapping(first(metadata.get("usage_object"))))
-    seconds = number_of(record.get("response_time"))
     row = {
         **usage,
         **_text_fields({**parameters, "messages": structure(record.get("messages"))}, record.get("response")),
@@ -120,7 +119,7 @@ def _parse_payload(record: Record, settings: IntakeSettings) -> Iterable[Parsed]
         "input_tokens": record.get("prompt_tokens"),
         "output_tokens": record.get("completion_tokens"),
         "status": _status(record, metadata),
-        "latency_ms": None if seconds is None else round(seconds * 1000),
+        "latency_ms": milliseconds_of(record.get("response_time")),
     }
     return single(row, record)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stillwatch.intake.conversation import read_messages, structure, tool_names
-from stillwatch.intake.errors import PassedOver
+from stillwatch.intake.errors import PassedOver, RecordError
 from stillwatch.intake.formats.client import edge_address
 from stillwatch.intake.formats.format import FlatRow, Format, Parsed, Record, first, mapping, share, without_nulls
 from stillwatch.intake.formats.otlp import Signal, signals
@@ -92,8 +92,15 @@ def _calls(record: Record) -> Iterator[Signal]:
     return (signal for signal in signals(record) if str(signal.attributes.get(_KIND)).upper() == "LLM")
 
 
+def _spans(record: Record) -> bool:
+    """Say whether a record holds spans of any OpenInference kind."""
+    return any(_KIND in signal.attributes for signal in signals(record))
+
+
 def _parse(record: Record, settings: IntakeSettings) -> Iterable[Parsed]:  # noqa: ARG001
     rows = [(_row(signal), {**signal.attributes, "attributes": signal.attributes}) for signal in _calls(record)]
+    if not rows and not _spans(record):
+        raise RecordError(f"no `{_KIND}`: expected OpenInference spans")
     if not rows:
         raise PassedOver("spans that are no model calls")
     return rows
@@ -115,6 +122,6 @@ OPENINFERENCE = Format(
         "Spans of kinds other than LLM are passed over.",
     ),
     needs="Export whole spans, or declare time_field or default_time; without user.id declare account_field or default_account.",
-    matches=lambda records: share(records, lambda record: any(_KIND in signal.attributes for signal in signals(record))),
+    matches=lambda records: share(records, _spans),
     parse=_parse,
 )  # fmt: skip

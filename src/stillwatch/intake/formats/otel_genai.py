@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stillwatch.intake.columns import number_of
+from stillwatch.intake.columns import is_one_of, number_of
 from stillwatch.intake.conversation import content_text, read_messages, structure, tool_names
 from stillwatch.intake.errors import RecordError
 from stillwatch.intake.formats.client import edge_address
@@ -90,7 +90,7 @@ def _concerns(signal: Signal) -> bool:
         return signal.name in _ROLES or signal.name == _CHOICE or signal.name in _DETAILS
     operation = signal.attributes.get("gen_ai.operation.name")
     named = "gen_ai.request.model" in signal.attributes or "gen_ai.response.model" in signal.attributes
-    return operation in _CALLS or (operation is None and named)
+    return is_one_of(operation, _CALLS) or (operation is None and named)
 
 
 def _take(exchange: OpenExchange, signal: Signal, place: Place) -> None:
@@ -224,7 +224,11 @@ def _answered(parts: Record, attributes: Record) -> FlatRow:
         return {"response": answers[0]} if answers and isinstance(answers[0], str) else {}
     blocks = first(message.get("parts"), message.get("content"))
     thoughts = (
-        [block.get("content") for block in map(mapping, blocks) if block.get("type") in {"reasoning", "thinking"}]
+        [
+            block.get("content")
+            for block in map(mapping, blocks)
+            if is_one_of(block.get("type"), ("reasoning", "thinking"))
+        ]
         if isinstance(blocks, list)
         else []
     )

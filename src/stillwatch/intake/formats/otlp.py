@@ -128,7 +128,7 @@ def _trace(trace: object, span: object) -> str | None:
 
 def _moment(value: Any) -> Any:
     """OTLP writes nanoseconds as text or number, 0 when unset."""
-    return None if value in {0, "0"} else value
+    return None if value == 0 or value == "0" else value  # noqa: PLR1714 - the value may be of any type
 
 
 def plain_attributes(attributes: object) -> Record:

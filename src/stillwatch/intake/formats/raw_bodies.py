@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from stillwatch.intake.columns import text_of
+from stillwatch.intake.columns import is_one_of, milliseconds_of, number_of, text_of
 from stillwatch.intake.errors import RecordError
 from stillwatch.intake.formats.format import (
     FlatRow,
@@ -37,6 +37,7 @@ from stillwatch.intake.settings import IntakeSettings
 _UNPAIRED = 0.6
 """Certainty of bodies without their partner, below that of generic columns, which may hold `messages` and `model` too."""
 _TWICE = "`custom_id` occurs twice in this folder; put the files of each batch in a folder of its own"
+_RESPONSES = frozenset({"chat.completion", "text_completion", "response"})
 _ANTHROPIC_KEYS = frozenset({"system", "thinking", "metadata", "stop_sequences"})
 
 
@@ -92,9 +93,7 @@ def _bare(record: Record) -> bool:
 
 
 def _bare_response(record: Record) -> bool:
-    return record.get("object") in {"chat.completion", "text_completion", "response"} or (
-        record.get("type") == "message" and "usage" in record
-    )
+    return is_one_of(record.get("object"), _RESPONSES) or (record.get("type") == "message" and "usage" in record)
 
 
 def _bodies(record: Record) -> tuple[object, object]:
@@ -115,15 +114,15 @@ def _parse_pair(record: Record, settings: IntakeSettings) -> Iterable[Parsed]:  
         raise RecordError("no `request` body with messages, input or prompt")
     body, headers = mapping(response), _headers(record)
     row = pair_fields(request, response, answered_by=not request)
-    created, finished = first(body.get("created_at")), body.get("completed_at")
+    created, finished = number_of(body.get("created_at")), number_of(body.get("completed_at"))
     row["time"] = first(record.get("time"), record.get("timestamp"), time_in_response(body))
     row["account_id"] = first(record.get("account_id"), account_in_request(request))
     row["endpoint"] = _endpoint(mapping(request), body)
     row["user_agent"] = headers.get("user-agent")
     row["ip"] = first(record.get("ip"), _forwarded(headers.get("x-forwarded-for")))
     row["status"] = first(record.get("status_code"), record.get("status"))
-    if isinstance(created, int | float) and isinstance(finished, int | float):
-        row["latency_ms"] = round((finished - created) * 1000)
+    if created is not None and finished is not None:
+        row["latency_ms"] = milliseconds_of(finished - created)
     return single(row, record)
 
 

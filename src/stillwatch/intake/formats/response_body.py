@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stillwatch.intake.columns import count_of
+from stillwatch.intake.columns import count_of, is_one_of
 from stillwatch.intake.conversation import content_text, structure, tool_names
 from stillwatch.intake.formats.endings import finish_word
 from stillwatch.intake.formats.event_stream import gathered
@@ -139,7 +139,7 @@ def _message(message: Record, stop: object) -> FlatRow:
     ]
     calls = [block for block in listed if block.get("type") == "tool_use" or "toolUse" in block]
     return {
-        "response": content_text([block for block in listed if block.get("type") not in _THINKING]),
+        "response": content_text([block for block in listed if not is_one_of(block.get("type"), _THINKING)]),
         "reasoning": joined(thoughts),
         "tools": tool_names(calls),
         "finish_reason": finish_word(stop),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from stillwatch.intake.columns import number_of
+from stillwatch.intake.columns import milliseconds_of
 from stillwatch.intake.conversation import structure
 from stillwatch.intake.formats.endings import endpoint_of_call
 from stillwatch.intake.formats.format import Format, Parsed, Record, first, has, mapping, share, single
@@ -33,7 +33,6 @@ def _parse(record: Record, settings: IntakeSettings) -> Iterable[Parsed]:  # noq
     labels = mapping(mapping(request).get("labels"))
     asked, answer = request_fields(request), response_fields(response)
     answer.pop("model", None)
-    seconds = number_of(mapping(structure(record.get("metadata"))).get("request_latency"))
     method = record.get("api_method")
     row = {
         **answer,
@@ -47,7 +46,7 @@ def _parse(record: Record, settings: IntakeSettings) -> Iterable[Parsed]:  # noq
         "content_complete": True if asked.get("prompt") is not None else None,
         "tools": first(asked.get("tools"), answer.get("tools")),
         "stream": str(method).startswith("stream") if method else None,
-        "latency_ms": None if seconds is None else round(seconds * 1000),
+        "latency_ms": milliseconds_of(mapping(structure(record.get("metadata"))).get("request_latency")),
     }
     return single(row, record)
 

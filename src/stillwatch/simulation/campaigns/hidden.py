@@ -106,7 +106,7 @@ def stolen_harvest(victims: Cohort, thief: Cohort, setting: Setting) -> Cohort:
     harvest["account"] = np.arange(count)
     own = np.array([victims.streams["api_key"][victims.streams["account"] == number][0] for number in range(count)])
     harvest["api_key"] = own
-    harvest["exchanges"] = np.maximum(harvest["exchanges"] * (0.5 + draw.random(count)), 3.0)
+    harvest["exchanges"] = np.maximum(harvest["exchanges"] * (0.2 + 0.6 * draw.random(count)), 3.0)
     return Cohort(accounts=victims.accounts, streams=np.concatenate([victims.streams, harvest]))
 
 

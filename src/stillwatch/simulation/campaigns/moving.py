@@ -86,6 +86,7 @@ def june_letter(size: int, setting: Setting) -> Cohort:
     cohort = pool(size, choices, setting)
     cohort.streams["mixture"] = MIXTURES["general"]
     inject(cohort.streams, setting)
+    _stretch(cohort, setting)
     _ban(cohort, setting, at=0.45 * setting.days, delay=1.0, share=0.4)
     return cohort
 
@@ -167,12 +168,10 @@ def _ban(cohort: Cohort, setting: Setting, *, at: float, delay: float, share: fl
     size = len(accounts)
     first = np.arange(size) < max(round(share * size), 1)
     closed = at + 0.4 * draw.random(size)
-    length = np.minimum(np.maximum(streams["end"] - streams["start"], 2.0), at - 0.05)
+    length = np.maximum(streams["end"] - streams["start"], 2.0)
     fresh = np.minimum(at + delay + 1.2 * draw.random(size), setting.days - 2.0)
-    rest = np.minimum(np.maximum(length, 2.0), setting.days - fresh)
-    spread = 1.0 if setting.days < 35 else 1.6
-    streams["start"] = np.where(first, np.maximum(closed - spread * length, 0.0), fresh)
-    streams["end"] = np.where(first, closed, np.minimum(fresh + spread * rest, setting.days))
+    streams["start"] = np.where(first, np.maximum(closed - length, 0.05 * at * draw.random(size)), fresh)
+    streams["end"] = np.where(first, closed, np.minimum(fresh + length, setting.days))
     accounts["closed"] = np.where(first, closed, np.inf)
     registered = np.where(
         draw.random(size) < 0.3, fresh - draw.exponential(90.0, size), fresh - 1.5 * draw.random(size)

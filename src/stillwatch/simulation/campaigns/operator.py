@@ -51,6 +51,8 @@ class Choices:
     session_ids: bool
     depth: float
     """Share of a further turn in the history sent along."""
+    documents: float
+    """Share of tasks that come with material to read."""
     stagger: float
     """Days over which the accounts come into use."""
 
@@ -68,12 +70,13 @@ def draw_choices(setting: Setting) -> Choices:
         zone=int(draw.choice([-8, -5, 0, 1, 2, 3, 5, 7, 8, 8, 9])),
         rhythm_depth=float(draw.choice([0.25, 0.5, 0.8, 1.2])),
         rate=float(draw.uniform(7.0, 26.0)),
-        volume=float(draw.uniform(0.55, 1.5)),
+        volume=float(draw.uniform(0.5, 1.35)),
         evenness=float(draw.choice([0.08, 0.15, 0.3, 0.6])),
         bought=float(draw.choice([0.1, 0.35, 0.7])),
         rest=float(draw.choice([0.0, 0.0, 0.3, 0.5])),
         session_ids=bool(draw.random() < 0.45),
         depth=float(draw.choice([0.0, 0.0, 0.0, 0.3, 0.6])),
+        documents=float(draw.choice([0.0, draw.uniform(0.1, 0.6)])),
         stagger=float(draw.uniform(0.0, 0.35)) * setting.days,
     )
 
@@ -137,7 +140,7 @@ def _time(accounts: Rows, streams: Rows, choices: Choices, setting: Setting) -> 
     streams["rest"] = choices.rest
     streams["session_ids"] = choices.session_ids
     streams["depth"] = choices.depth
-    streams["paste_share"] = 0.0
+    streams["paste_share"] = choices.documents
     streams["weekend"] = 1.0 if choices.hours == "flat" else float(draw.choice([0.2, 0.6, 1.0]))
 
 

@@ -60,7 +60,7 @@ def benchmark_harness(count: int, setting: Setting) -> Cohort:
 def batch_labeller(count: int, setting: Setting) -> Cohort:
     """Labelling and extraction shops: one short template, own documents, hundreds of thousands of times."""
     draw = setting.draw
-    cohort = _programs(count, setting, 95.0, 0.9)
+    cohort = _programs(count, setting, 80.0, 0.9)
     streams = cohort.streams
     streams["before"] = symbol("scaffold.extract")
     streams["mixture"] = np.array([MIXTURES["label"], MIXTURES["support"], MIXTURES["product"]])[
@@ -157,7 +157,7 @@ def nightly_batch(count: int, setting: Setting) -> Cohort:
 def coding_agent(count: int, setting: Setting) -> Cohort:
     """Users of coding agents: one giant system prompt, the same for everybody, tools, long sessions, own code."""
     draw = setting.draw
-    cohort = _programs(count, setting, 70.0, 0.85)
+    cohort = _programs(count, setting, 62.0, 0.8)
     streams = cohort.streams
     product = draw.choice(4, size=count, p=[0.45, 0.3, 0.15, 0.1])
     streams["agent"] = coding_agents(4, draw)[product]

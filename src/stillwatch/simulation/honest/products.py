@@ -35,7 +35,7 @@ def developer_app(count: int, setting: Setting) -> Cohort:
     organizations(accounts, draw)
     streams = new_streams(accounts, np.arange(count), setting.days, draw)
     scripted(streams, setting)
-    volume(streams, 60.0, 1.0, setting)
+    volume(streams, 52.0, 0.95, setting)
     streams["system_key"] = draw_keys(count, draw)
     streams["system"] = np.where(draw.random(count) < 0.7, symbol("system.app"), -1)
     kinds = ("support", "casual", "selection", "label", "study", "office", "creative", "relay", "product", "reasoning")

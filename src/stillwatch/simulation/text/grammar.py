@@ -27,9 +27,10 @@ from stillwatch.simulation.randomness import Integers, Keys, Purpose, mix, unit
 _REFERENCE = re.compile(r"\{([A-Za-z_.0-9]+)(?:\*(\d+)-(\d+))?(?:#(\d+))?\}")
 _FILES = ("words", "chat_english", "chat_languages", "tasks", "scaffolds")
 _PRODUCT_LIMIT = 200_000
-_NOTHING = -1
 _FIRST_WORD = -2
-"""In a text under expansion rules are their numbers, -1 is nothing, and word w is -2 - w."""
+"""In a text under expansion rules are their numbers and word w is -2 - w."""
+
+_LITERAL, _LIST, _RULE = 0, 1, 2
 
 Numbers = NDArray[np.int32]
 
@@ -56,12 +57,19 @@ class Grammar:
     count: Numbers
     """Productions of a rule, words of a list."""
     production_first: Numbers
+    """First element."""
     production_count: Numbers
-    element_symbol: Numbers
-    element_tag: Numbers
-    element_low: Numbers
-    element_high: Numbers
-    element_repeats: NDArray[np.bool_]
+    """Elements; for a repetition the most that it can have."""
+    production_least: Numbers
+    """Fewest elements of a repetition; -1 for other productions."""
+    element_code: Numbers
+    """A rule's number, a literal's word, or for a list its first word."""
+    element_kind: NDArray[np.uint8]
+    """Literal, list or rule."""
+    element_count: Keys
+    """Words of a list."""
+    element_salt: Keys
+    """What tells the element's key from its neighbours'; equal for elements bound by a tag."""
 
     def number(self, name: str) -> int:
         """Return the number of a symbol.
@@ -84,30 +92,22 @@ class Grammar:
         Returns:
             Strings `[rows]`.
         """
-        state = symbols.astype(np.int32)
-        ends = np.cumsum(lengths)
-        rules, state = self._resolve(state, keys)
+        there = symbols >= 0
+        reach = np.concatenate(([0], np.cumsum(there)))
+        ends = reach[np.cumsum(lengths)]
+        state, keys = symbols[there].astype(np.int32), keys[there]
+        is_rule = self.is_rule[state]
+        rules, lists = np.flatnonzero(is_rule), np.flatnonzero(~is_rule)
+        chosen = state[lists]
+        state[lists] = _FIRST_WORD - self.first[chosen] - _below(keys[lists], self.count[chosen].astype(np.uint64))
         rule_keys = keys[rules]
         while len(rules):
-            state, rules, rule_keys, last = self._expand(state, rules, rule_keys)
-            ends = np.where(ends > 0, last[ends - 1], 0)
-        kept = state != _NOTHING
-        if not bool(kept.all()):
-            ends = np.where(ends > 0, np.cumsum(kept)[ends - 1], 0)
-            state = state[kept]
+            state, rules, rule_keys, reach = self._expand(state, rules, rule_keys)
+            ends = np.where(ends > 0, reach[ends - 1], 0)
         offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
         offsets[1:] = ends
         fragments = self.words.take(pa.array(_FIRST_WORD - state))
         return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), fragments), "")
-
-    def _resolve(self, symbols: Numbers, keys: Keys) -> tuple[Integers, Numbers]:
-        """Replace list symbols by words; give the places of the rules."""
-        is_rule = self.is_rule[symbols] & (symbols >= 0)
-        lists = np.flatnonzero(~is_rule & (symbols >= 0))
-        chosen = symbols[lists]
-        word = self.first[chosen] + _below(keys[lists], self.count[chosen])
-        symbols[lists] = _FIRST_WORD - word
-        return np.flatnonzero(is_rule), symbols
 
     def _expand(self, state: Numbers, rules: Integers, keys: Keys) -> tuple[Numbers, Integers, Keys, Integers]:
         """Replace every rule by the elements of one of its productions.
@@ -116,56 +116,48 @@ class Grammar:
             The new state, the places of rules in it, their keys, and how far each old place now reaches.
         """
         chosen = state[rules]
-        production = self.first[chosen] + _below(keys, self.count[chosen])
-        sizes = self.production_count[production]
-        parent = np.repeat(np.arange(len(rules), dtype=np.int32), sizes)
-        place = np.arange(len(parent), dtype=np.int32) - np.repeat(np.cumsum(sizes) - sizes, sizes).astype(np.int32)
-        element = self.production_first[production][parent] + place
-        tag = self.element_tag[element]
-        child_keys = _step(keys[parent], np.where(tag > 0, tag, place))
-        repeated = np.flatnonzero(self.element_repeats[element])
-        if len(repeated):
-            parent, element, child_keys = self._repeat(parent, element, child_keys, repeated)
-            sizes = np.bincount(parent, minlength=len(rules))
-        symbols = self.element_symbol[element]
+        production = self.first[chosen] + _below(keys, self.count[chosen].astype(np.uint64))
+        sizes = self._sizes(production, keys)
+        starts = np.cumsum(sizes) - sizes
+        element = np.repeat(self.production_first[production] - starts.astype(np.int32), sizes)
+        element += np.arange(len(element), dtype=np.int32)
+        codes = self.element_code[element]
+        kind = self.element_kind[element]
+        live = np.flatnonzero(kind)
+        live_element = element[live]
+        parent = np.repeat(np.arange(len(rules), dtype=np.int32), sizes)[live]
+        child_keys = _step(keys[parent], self.element_salt[live_element])
+        lists = np.flatnonzero(kind[live] == _LIST)
+        codes[live[lists]] -= _below(child_keys[lists], self.element_count[live_element[lists]])
         grown = np.ones(len(state), dtype=np.int64)
         grown[rules] = sizes
         last = np.cumsum(grown)
         # Children of one rule are neighbours, so their places are its start plus their rank.
-        shift = (last - grown)[rules] - (np.cumsum(sizes) - sizes)
-        where = np.arange(len(parent)) + np.repeat(shift, sizes)
-        new_rules, symbols = self._resolve(symbols, child_keys)
+        where = np.repeat((last - grown)[rules] - starts, sizes)
+        where += np.arange(len(where))
         result = np.empty(int(last[-1]), dtype=np.int32)
         still = np.ones(len(state), dtype=np.bool_)
         still[rules] = False
         result[last[still] - 1] = state[still]
-        result[where] = symbols
-        return result, where[new_rules], child_keys[new_rules], last
+        result[where] = codes
+        fresh = np.flatnonzero(kind[live] == _RULE)
+        return result, where[live[fresh]], child_keys[fresh], last
 
-    def _repeat(
-        self, parent: Numbers, element: Numbers, keys: Keys, repeated: Integers
-    ) -> tuple[Numbers, Numbers, Keys]:
-        """Repeat elements that ask for it; numbers are log-uniform, as lengths of human text are skewed."""
-        sizes = np.ones(len(element), dtype=np.int64)
-        low = self.element_low[element[repeated]]
-        span = self.element_high[element[repeated]] - low + 1
-        share = unit(mix(keys[repeated], Purpose.COUNT))
+    def _sizes(self, production: Numbers, keys: Keys) -> Integers:
+        """Elements per production; those of repetitions are log-uniform, as lengths of human text are skewed."""
+        sizes = self.production_count[production].astype(np.int64)
+        least = self.production_least[production]
+        repeats = np.flatnonzero(least >= 0)
+        span = sizes[repeats] - least[repeats] + 1
+        share = unit(mix(keys[repeats], Purpose.COUNT))
         amount = np.floor(np.exp(share * np.log(span + 1.0)) - 1.0).astype(np.int64).clip(0, span - 1)
-        sizes[repeated] = low + amount
-        origin = np.repeat(np.arange(len(element)), sizes)
-        rank = np.arange(len(origin)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        new_keys = keys[origin]
-        again = np.flatnonzero(self.element_repeats[element[origin]])
-        new_keys[again] = _step(new_keys[again], rank[again])
-        return parent[origin], element[origin], new_keys
+        sizes[repeats] = least[repeats] + amount
+        return sizes
 
 
-def _step(keys: Keys, part: NDArray[np.int32] | Integers) -> Keys:
+def _step(keys: Keys, salt: Keys) -> Keys:
     """Key of a part of a text: one round of splitmix64 at the part's place in the sequence of the key."""
-    state = part.astype(np.uint64)
-    state += np.uint64(1)
-    state *= np.uint64(0x9E3779B97F4A7C15)
-    state += keys
+    state = keys + salt
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         state ^= state >> np.uint64(shift)
         state *= np.uint64(factor)
@@ -173,10 +165,10 @@ def _step(keys: Keys, part: NDArray[np.int32] | Integers) -> Keys:
     return state
 
 
-def _below(keys: Keys, limit: Numbers) -> Numbers:
+def _below(keys: Keys, limit: Keys) -> Numbers:
     """Numbers below the limits, from the upper half of the keys."""
     high = keys >> np.uint64(32)
-    high *= limit.astype(np.uint64)
+    high *= limit
     high >>= np.uint64(32)
     return high.astype(np.int32)
 
@@ -191,8 +183,11 @@ class _Compiler:
         self.rule: list[bool] = []
         self.first: list[int] = []
         self.count: list[int] = []
-        self.productions: list[tuple[int, int]] = []
-        self.elements: list[tuple[int, int, int, int]] = []
+        self.productions: list[tuple[int, int, int]] = []
+        self.elements: list[tuple[int, int]] = []
+        """Symbol and part."""
+        self.extra: dict[tuple[int, int, int], int] = {}
+        """Numbers of the rules made for repetitions, by symbol, least and most."""
         self.literals: dict[str, int] = {}
 
     def options(self, name: str, seen: tuple[str, ...] = ()) -> list[str]:
@@ -217,33 +212,43 @@ class _Compiler:
         return found
 
     def compile(self) -> Grammar:
-        """Fill the tables: first all symbols, then the productions (which add literals)."""
-        pending: list[tuple[int, str, str]] = []
+        """Fill the tables: first all symbols, then the productions (which add literals and repetitions)."""
+        pending: list[tuple[str, str]] = []
         for name, symbol in self.symbols.items():
             if symbol.kind == "rule":
                 self.rule.append(True)
                 self.first.append(len(pending))
                 self.count.append(len(symbol.lines))
-                pending.extend((len(pending), name, line) for line in symbol.lines)
+                pending.extend((name, line) for line in symbol.lines)
             else:
                 self._add_list(self.options(name))
-        for _, name, line in pending:
+        for name, line in pending:
             self._add_production(name, line)
-        columns = np.array(self.elements, dtype=np.int32).reshape(-1, 4)
-        spans = np.array(self.productions, dtype=np.int32).reshape(-1, 2)
+        for (target, least, most), number in self.extra.items():
+            self.first[number] = len(self.productions)
+            self.productions.append((len(self.elements), most, least))
+            self.elements.extend((target, part) for part in range(most))
+        return self._tables()
+
+    def _tables(self) -> Grammar:
+        symbols, parts = (np.array(column, dtype=np.int64) for column in zip(*self.elements, strict=True))
+        spans = np.array(self.productions, dtype=np.int32)
+        rule = np.array(self.rule, dtype=np.bool_)
+        first, count = np.array(self.first, dtype=np.int32), np.array(self.count, dtype=np.int32)
+        kind = np.where(rule[symbols], _RULE, np.where(count[symbols] == 1, _LITERAL, _LIST))
         return Grammar(
             words=pa.array(self.words, pa.string()),
             names=self.names,
-            is_rule=np.array(self.rule, dtype=np.bool_),
-            first=np.array(self.first, dtype=np.int32),
-            count=np.array(self.count, dtype=np.int32),
+            is_rule=rule,
+            first=first,
+            count=count,
             production_first=spans[:, 0].copy(),
             production_count=spans[:, 1].copy(),
-            element_symbol=columns[:, 0].copy(),
-            element_tag=columns[:, 1].copy(),
-            element_low=columns[:, 2].copy(),
-            element_high=columns[:, 3].copy(),
-            element_repeats=(columns[:, 2] != 1) | (columns[:, 3] != 1),
+            production_least=spans[:, 2].copy(),
+            element_code=np.where(rule[symbols], symbols, _FIRST_WORD - first[symbols]).astype(np.int32),
+            element_kind=kind.astype(np.uint8),
+            element_count=count[symbols].astype(np.uint64),
+            element_salt=(parts.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15),
         )
 
     def _add_list(self, words: list[str]) -> None:
@@ -258,22 +263,38 @@ class _Compiler:
             self._add_list([text])
         return self.literals[text]
 
+    def _repetition(self, target: int, least: int, most: int) -> int:
+        """Number of the rule that repeats a symbol; it is filled in at the end."""
+        key = (target, least, most)
+        if key not in self.extra:
+            self.extra[key] = len(self.rule)
+            self.rule.append(True)
+            self.first.append(-1)
+            self.count.append(1)
+        return self.extra[key]
+
     def _add_production(self, name: str, line: str) -> None:
         start = len(self.elements)
         position = 0
         for match in _REFERENCE.finditer(line):
             if match.start() > position:
-                self.elements.append((self._literal(unescape(line[position : match.start()])), 0, 1, 1))
+                self._add_element(start, self._literal(unescape(line[position : match.start()])))
             target, low, high, tag = match.groups()
             if target not in self.names:
                 raise GrammarError(f"got {{{target}}} in rule {name!r}, expected a defined symbol; define or rename it")
-            # The tag carries the symbol, so that {first#1} and {city#1} do not share a choice.
-            bound = int(tag) * 100_003 + self.names[target] if tag else 0
-            self.elements.append((self.names[target], bound, int(low or 1), int(high or 1)))
+            number = self.names[target]
+            if low is None:
+                # The tag carries the symbol, so that {first#1} and {city#1} do not share a choice.
+                self._add_element(start, number, int(tag) * 100_003 + number if tag else None)
+            else:
+                self._add_element(start, self._repetition(number, int(low), int(high)))
             position = match.end()
         if position < len(line):
-            self.elements.append((self._literal(unescape(line[position:])), 0, 1, 1))
-        self.productions.append((start, len(self.elements) - start))
+            self._add_element(start, self._literal(unescape(line[position:])))
+        self.productions.append((start, len(self.elements) - start, -1))
+
+    def _add_element(self, start: int, symbol: int, part: int | None = None) -> None:
+        self.elements.append((symbol, len(self.elements) - start if part is None else part))
 
 
 def unescape(text: str) -> str:

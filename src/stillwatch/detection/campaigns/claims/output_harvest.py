@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
-from stillwatch.detection.campaigns.claims.elicitation import LEAST_ROWS
+from stillwatch.detection.campaigns.claims.sign_shares import LEAST_ROWS
 from stillwatch.detection.campaigns.claims.ranking import rank_largest
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.detection.profiles.queries import OUTPUT_EDGES

@@ -1,21 +1,25 @@
-"""Ranking: how far the members stand out among reference accounts in one number, as an e-value.
+"""Ranking: how far most members stand out among reference accounts in one number, as an e-value.
 
 Each member's number is ranked among the reference accounts' numbers: a conformal p-value (Vovk, Gammerman, Shafer 2005), exact
-when the member is exchangeable with the reference, ties counted against. The number of members whose p is at most a threshold is
-binomial when members are independent; e-values over `THRESHOLDS`, fixed beforehand, are averaged.
+when the member is exchangeable with the reference, ties counted against. A member's p is at most a threshold t with at most that
+chance; the e-value for k such members of m is the likelihood ratio of a rate r against t, averaged over `RATES` and over
+`THRESHOLDS`, which are all fixed beforehand. The rates are those of a group of which most members stand out: a large group in
+which some do is no evidence, whatever its size. When N subsets were searched for the members, the e-value is divided by N (the
+sum over all of them, each divided by N, still has expectation at most 1).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.statistics.e_values import calibrate_log_p, mean_log_e
-from stillwatch.statistics.tails import binomial_upper_log_p
+from stillwatch.statistics.e_values import mean_log_e
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2)
+RATES = (0.6, 0.7, 0.8, 0.9, 0.98)
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,7 +38,7 @@ class Ranked:
 
 
 def rank_smallest(values: Floats, reference: Floats, searched: float = 0.0) -> Ranked:
-    """Ask whether the members' numbers are smaller than the reference's.
+    """Ask whether most members' numbers are smaller than the reference's.
 
     Args:
         values: [m] members' numbers.
@@ -43,19 +47,31 @@ def rank_smallest(values: Floats, reference: Floats, searched: float = 0.0) -> R
     """
     ranked = np.sort(reference)
     p_values = (1.0 + np.searchsorted(ranked, values, side="right")) / (len(ranked) + 1.0)
-    log_es = []
-    best = (0.0, THRESHOLDS[-1], int((p_values <= THRESHOLDS[-1]).sum()))
-    for threshold in THRESHOLDS:
-        near = int((p_values <= threshold).sum())
-        log_p = binomial_upper_log_p(near, len(p_values), threshold)
-        log_es.append(calibrate_log_p(min(0.0, log_p + searched)))
-        if log_p < best[0]:
-            best = (log_p, threshold, near)
+    near = [int((p_values <= threshold).sum()) for threshold in THRESHOLDS]
+    log_es = [most_log_e(count, len(values), threshold) for count, threshold in zip(near, THRESHOLDS, strict=True)]
+    best = max(range(len(THRESHOLDS)), key=lambda place: (log_es[place], place))
     return Ranked(
-        log_e=mean_log_e(log_es), threshold=best[1], members=best[2], tested=len(p_values), reference=len(ranked)
+        log_e=mean_log_e(log_es) - searched,
+        threshold=THRESHOLDS[best],
+        members=near[best],
+        tested=len(values),
+        reference=len(ranked),
     )
 
 
 def rank_largest(values: Floats, reference: Floats, searched: float = 0.0) -> Ranked:
-    """Ask whether the members' numbers are larger than the reference's."""
+    """Ask whether most members' numbers are larger than the reference's."""
     return rank_smallest(-values, -reference, searched)
+
+
+def most_log_e(count: int, members: int, chance: float) -> float:
+    """E-value for H0: each member stands out with at most `chance`; the alternative is that most do.
+
+    Each ratio is at most 1 on average under H0, since r is above the chance; so is their mean.
+    """
+    return mean_log_e(
+        [
+            count * math.log(rate / chance) + (members - count) * math.log((1.0 - rate) / (1.0 - chance))
+            for rate in RATES
+        ]
+    )

@@ -56,7 +56,9 @@ def start_claim(candidate: Candidate) -> Claim | Inconclusive:
 
 def _clumps(candidate: Candidate, procedure: Procedure, times: npt.NDArray[np.float64]) -> Claim | Inconclusive:
     if len(times) < LEAST_MEMBERS:
-        return procedure.cannot(f"{len(times)} members with a known time inside the traffic", f"{LEAST_MEMBERS} members")
+        return procedure.cannot(
+            f"{len(times)} members with a known time inside the traffic", f"{LEAST_MEMBERS} members"
+        )
     gaps = np.diff(np.sort(times))
     # For smooth arrivals at the density of the three days around, a next neighbour is near with at most this chance.
     within = np.searchsorted(np.sort(times), np.sort(times)[:-1] + AROUND_US, side="right") - np.arange(1, len(times))

@@ -21,7 +21,7 @@ from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import bernoulli_lower_log_e
 
-POOL_FACTOR = 10
+POOL_FACTOR = 3
 TEMPLATE_PROMPTS = 1.5
 """A span in at least this many different prompts per member belongs to the template, not to the content."""
 LEAST_EXCHANGES = 20
@@ -30,7 +30,7 @@ PROCEDURE = Procedure(
     name="sharding without replacement",
     question=Question.COORDINATION,
     null_hypothesis=(
-        "Each member draws on its own from one common set of prompts, at most ten times as large as what was seen;"
+        "Each member draws on its own from one common set of prompts, at most three times as large as what was seen;"
         " what one member sends, others send too."
     ),
     assumptions=(
@@ -79,7 +79,7 @@ def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.b
     """[len(rows)] true where another member sent the same prompt, or the same item in other words.
 
     A span belongs to the template when the members who have it have it in several prompts each. Of the other spans of an
-    exchange, the item's, at least half must be another member's too.
+    exchange, the item's, two in three must be another member's too.
     """
     study = candidate.study
     owners = study.numbers[rows]
@@ -92,7 +92,7 @@ def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.b
         item = _distinct_owners(spans, prompt_of_row[places]) < TEMPLATE_PROMPTS * members
         item_spans = np.bincount(places[item], minlength=len(rows))
         met_spans = np.bincount(places[item & (members >= 2)], minlength=len(rows))
-        recurring |= (item_spans > 0) & (2 * met_spans >= item_spans)
+        recurring |= (item_spans > 0) & (3 * met_spans >= 2 * item_spans)
     return recurring
 
 

@@ -29,9 +29,7 @@ def record(number: int = 0, **other: object) -> dict:
 
 
 def lines(*records: object) -> bytes:
-    return b"".join(
-        (item if isinstance(item, bytes) else json.dumps(item).encode()) + b"\n" for item in records
-    )
+    return b"".join((item if isinstance(item, bytes) else json.dumps(item).encode()) + b"\n" for item in records)
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -143,7 +141,9 @@ def test_cut_compressed_file_gives_what_was_readable_and_one_entry(kind, kept, t
 def test_damaged_compressed_file_keeps_what_stands_before_the_damage(kind, tmp_path, read):
     rng = np.random.default_rng(7)
     content = lines(*(record(number, prompt=rng.bytes(400).hex()) for number in range(2000)))
-    whole = bytearray(gzip.compress(content) if kind == "gz" else zstandard.ZstdCompressor(write_checksum=True).compress(content))
+    whole = bytearray(
+        gzip.compress(content) if kind == "gz" else zstandard.ZstdCompressor(write_checksum=True).compress(content)
+    )
     middle = len(whole) // 2
     whole[middle : middle + 64] = bytes(64)
     result = read(write(tmp_path / f"log.jsonl.{kind}", bytes(whole)))
@@ -216,7 +216,9 @@ def test_latin_1_lines_are_quarantined_until_the_encoding_is_declared(tmp_path, 
 
 def test_latin_1_file_stops_with_the_setting_to_declare(tmp_path, read):
     accented = '{"time": "2026-10-23T08:00:01Z", "account_id": "a", "prompt": "café"}'.encode("latin-1")
-    with pytest.raises((MostlyUnreadableError, UnknownFormatError), match="declare the encoding with the setting `encoding`"):
+    with pytest.raises(
+        (MostlyUnreadableError, UnknownFormatError), match="declare the encoding with the setting `encoding`"
+    ):
         read(write(tmp_path / "log.jsonl", lines(record(0), *[accented] * 5)))
 
 

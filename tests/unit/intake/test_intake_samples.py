@@ -6,6 +6,8 @@ The samples are the same exchange in every format: account acct_48213 asks m-lar
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from stillwatch.intake.errors import MostlyUnreadableError, UnknownFormatError
@@ -594,7 +596,9 @@ def test_openai_batch_files_of_one_folder_are_joined_by_custom_id(sample, read):
         "finish_reason": "stop",
     }
     assert rows == [{**joined, "exchange_id": "batch_req_0"}, {**joined, "exchange_id": "batch_req_1"}]
-    assert {row["source_no"] for row in result.rows} == {0}, "the place is that of the request (the input file sorts first)"
+    assert {row["source_no"] for row in result.rows} == {0}, (
+        "the place is that of the request (the input file sorts first)"
+    )
 
 
 def test_anthropic_batch_files_of_one_folder_are_joined_by_custom_id(sample, read):
@@ -655,3 +659,65 @@ def test_captured_proxy_logs_are_read_without_quarantine_as_one_run(sample, read
     assert result.quarantined == []
     assert [row["account_id"] for row in result.rows] == ["u_ok", "u_slow"]
     assert len(result.plan.splits) == 1, "small files share a split"
+
+
+SUBSTITUTES = (
+    None,
+    7,
+    float("nan"),
+    1e308,
+    "x",
+    "[1, 2",
+    [],
+    {},
+    [[1]],
+    {"a": {"b": []}},
+    [None, 5, "x"],
+    ["x", {"type": []}],
+)
+
+
+JOINED_BY = ("5b8efff798038103d269b633813fc60c", "c0b1a9d8-7e6f-4a5b-9c3d-2e1f00aa11bb", "a1b2")
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if not name.endswith(".txt") and "legacy" not in name])
+def test_any_value_of_a_sample_may_be_of_any_type(name, sample, tmp_path, read):
+    """Each value of a record in turn is replaced by others: it is read or quarantined, and nothing else happens."""
+    format_name, settings, _ = EXPECTED[name]
+    text = sample(name).read_text()
+    original = json.loads(text.splitlines()[0] if name.endswith("l") else text)
+    original.pop("model_map_information", None)  # the price table, most of a LiteLLM payload and never looked at
+    damaged = [
+        replaced(original, path, SUBSTITUTES[(place + turn) % len(SUBSTITUTES)])
+        for place, path in enumerate(leaves(original))
+        for turn in (0, 3, 6, 9)
+    ]
+    log = tmp_path / "log.jsonl"
+    records = [json.dumps(record) for record in [original] * len(damaged) + damaged]
+    for identity in JOINED_BY:  # each record an exchange of its own
+        records = [record.replace(identity, f"{identity}-{number}") for number, record in enumerate(records)]
+    log.write_text("\n".join(records))
+    result = read(
+        log, format_name=format_name, **{"default_account": "d", "default_time": "2026-10-23T08:00:00Z", **settings}
+    )
+    assert len(result.rows) > len(damaged)
+    assert not any("does not have" in reason for reason in result.reasons), "the guard of last resort was needed"
+
+
+def leaves(value, path=()):
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield from leaves(item, (*path, key))
+    if isinstance(value, str) and value[:1] in {"[", "{"}:
+        yield from leaves(json.loads(value), (*path, "as structure"))
+
+
+def replaced(value, path, new):
+    if not path:
+        return new
+    if path[0] == "as structure":
+        return json.dumps(replaced(json.loads(value), path[1:], new))
+    if isinstance(value, dict):
+        return {key: replaced(inner, path[1:], new) if key == path[0] else inner for key, inner in value.items()}
+    return [replaced(inner, path[1:], new) if place == path[0] else inner for place, inner in enumerate(value)]
