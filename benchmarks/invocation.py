@@ -105,7 +105,9 @@ def stillwatch(*arguments: str, timeout: float = 7_200.0) -> Invocation:
     try:
         document = json.loads(output)
     except json.JSONDecodeError as error:
-        raise InvocationError(f"{command}: got no JSON document on standard output ({error})") from error
+        raise InvocationError(
+            f"{command}: got no JSON document on standard output ({error}); it begins with {output[:80]!r}"
+        ) from error
     return Invocation(
         command=command,
         document=document,

@@ -151,7 +151,9 @@ def measure(folder):
         ).fetchall()
     return World(
         features={
-            name: np.ma.filled(column.astype(np.float64), -1.0) for name, column in rows.items() if name not in not_features
+            name: np.ma.filled(column.astype(np.float64), -1.0)
+            for name, column in rows.items()
+            if name not in not_features
         },
         campaign=np.asarray(rows["label"] == "campaign"),
         automation=np.isin(np.asarray(rows["family"], dtype=str), sorted(AUTOMATION)),
@@ -203,7 +205,6 @@ def test_a_planted_feature_is_found():
     draw = np.random.default_rng(5)
     campaign = np.arange(4_000) < 60
     features = {"noise": draw.random(4_000), "shifted": draw.standard_normal(4_000) + 1.6 * campaign}
-    # A narrow band in the middle has no area, but a threshold on each side tells it; one value with all mass is a stump.
     features["flag"] = np.where(campaign, draw.random(4_000) < 0.85, draw.random(4_000) < 0.1).astype(float)
     assert set(leaking_features(features, campaign)) == {"shifted", "flag"}
 

@@ -141,10 +141,14 @@ def detect_campaigns(
     pivots = _pivots(engine, releases, accounts)
     table, degrees = _attributes(engine, facts, accounts, progress)
     groups = _groups(table, accounts, progress)
-    tested = _test_groups(engine, groups, table, degrees, accounts, level, pivots, progress)
-    selection = select([one.log_e for one in tested], [one.candidate.members for one in tested], level, len(accounts))
+    background = measure_background(accounts, table)
+    measured = Measured(
+        background=background, degrees=degrees, pivots=pivots, alike=picked_alike(accounts, background.reference)
+    )
+    tested = _test_groups(engine, groups, table, accounts, measured, level, progress)
+    selection = select([one.log_e for one in tested], [one.candidate.members for one in tested], level)
     member_days = engine.run(MEMBER_DAYS) if tested else MEMBER_DAYS_EMPTY
-    assembled = assemble(tested, selection, member_days, accounts, files)
+    assembled = assemble(tested, selection, measured.alike, member_days, accounts, files)
     return Detection(
         campaigns=assembled.campaigns,
         considered=assembled.considered,
@@ -236,9 +240,14 @@ def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> tu
 
 
 def _test_groups(
-    engine: Engine, groups: tuple[Group, ...], table: AttributeTable, degrees: Degrees,
-    accounts: Accounts, level: float, pivots: tuple[PivotShares, ...], progress: Progress,
-) -> list[Tested]:  # fmt: skip
+    engine: Engine,
+    groups: tuple[Group, ...],
+    table: AttributeTable,
+    accounts: Accounts,
+    measured: Measured,
+    level: float,
+    progress: Progress,
+) -> list[Tested]:
     if not groups:
         return []
     studied = np.unique(np.concatenate([group.members for group in groups]))
@@ -250,25 +259,22 @@ def _test_groups(
         minutes=counted["minute"].to_numpy().astype(np.int64),
         exchanges=counted["exchanges"].to_numpy(),
     )
-    background = measure_background(accounts)
-    measured = Measured(
-        degrees=degrees, minutes=minutes, pivots=pivots, alike=picked_alike(accounts, background.reference)
-    )
     threshold = -math.log(level)
     progress.begin("tests", len(groups))
     tested = []
     for group in groups:
         digest = hashlib.blake2b(accounts.hashes[group.members].tobytes(), digest_size=16).hexdigest()
-        tested.append(_test(build_candidate(group, accounts, table, study, background, digest), measured, threshold))
+        candidate = build_candidate(group, accounts, table, study, measured.background, digest)
+        tested.append(_test(candidate, measured, minutes, threshold))
         progress.advance(1)
     progress.end()
     return tested
 
 
-def _test(candidate: Candidate, measured: Measured, threshold: float) -> Tested:
+def _test(candidate: Candidate, measured: Measured, minutes: MinuteCounts, threshold: float) -> Tested:
     """Test one candidate; a group that is not even one hand's is not asked what it sends, since its e-value is settled."""
     applicable = applicable_explanations(candidate)
-    results = coordination_results(candidate, measured) if len(candidate.members) > 1 else []
+    results = coordination_results(candidate, measured, minutes) if len(candidate.members) > 1 else []
     explanations = weigh({result.name: result for result in results}, applicable, threshold)
     chance = [explanation for explanation in explanations if explanation.name == CHANCE.name]
     coordinated = bool(chance) and chance[0].rejected

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,14 @@ from stillwatch.intake.errors import SURPRISES, PassedOver, RecordError
 from stillwatch.intake.exchange_batch import FLAT_NAMES, SCHEMA, Positions, Reading, exchange_batch
 from stillwatch.intake.field_path import look_up
 from stillwatch.intake.formats.format import Format, Joined, Orphan, Place, Record
-from stillwatch.intake.formats.generic import GENERIC, NOT_FLAT
+from stillwatch.intake.formats.generic import GENERIC
 from stillwatch.intake.split import SplitOutput, Tally
 from stillwatch.records.campaign import Quarantined
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 64 << 20
+_GATHERED_ROWS = 16_384
+"""Rows gathered before they are typed; more do not make it faster, since the rows then leave the processor's cache."""
 _GATHERED_BYTES = 32 << 20
 """Bytes of log lines gathered before they are typed; half the batch's limit, as some text is kept twice."""
 
@@ -41,8 +44,8 @@ class Collector:
         self._reading = reading
         self._joiner = None if form.joiner is None else form.joiner(reading.settings)
         settings = reading.settings
-        self._plain = form is GENERIC and settings.account_field is None and settings.time_field is None
-        """True where a record is its own flat row, so that nothing has to be done for it."""
+        self.is_flat = form is GENERIC and settings.account_field is None and settings.time_field is None
+        """True where records are their own flat rows, so that nothing has to be done for them."""
         self._rows: list[Mapping[str, Any]] = []
         self._places: list[Place] = []
         self._bytes = 0
@@ -57,10 +60,7 @@ class Collector:
         if self._joiner is None:
             self._read[place.source] += 1
         try:
-            if self._plain and type(record) is dict:
-                self._keep_plain(record, place)
-            else:
-                self._take(record, place)
+            self._take(record, place)
         except PassedOver as passed:
             self._read[place.source] -= 1
             self._notes[f"passed over: {passed.reason}"] += 1
@@ -69,6 +69,20 @@ class Collector:
         except SURPRISES as error:
             # Clients choose much of what a log holds; none of it may stop the reading of everybody else's lines.
             self._refuse_taken(place, f"a structure that {self._form.title} does not have ({type(error).__name__})")
+
+    def add_flat(self, record: Any, place: Place) -> bool:
+        """Take a record that is its own flat row: what `add` does, in a fraction of the time.
+
+        Returns:
+            False where the record is no such row, and `add` has to judge it.
+        """
+        if not self.is_flat or type(record) is not dict or ("time" not in record and "account_id" not in record):
+            return False
+        self._bytes += place[2]
+        self._read[place[0]] += 1
+        self._rows.append(record)
+        self._places.append(place)
+        return True
 
     def _refuse_taken(self, place: Place, reason: str) -> None:
         if self._joiner is not None:  # of a joined format what the joiner gives was counted, and this it did not give
@@ -81,7 +95,7 @@ class Collector:
 
     def drain(self) -> Iterator[SplitOutput]:
         """Yield an output if a batch is full."""
-        if len(self._rows) >= BATCH_ROWS or self._bytes >= _GATHERED_BYTES:
+        if len(self._rows) >= _GATHERED_ROWS or self._bytes >= _GATHERED_BYTES:
             yield from self.release()
 
     def refuse(self, place: Place, reason: str) -> None:
@@ -94,12 +108,6 @@ class Collector:
         self._quarantined.append(
             Quarantined(file=self._reading.paths[place.source], offset=place.offset, length=place.length, reason=reason)
         )
-
-    def _keep_plain(self, record: dict[str, Any], place: Place) -> None:
-        if "time" not in record and "account_id" not in record:
-            raise RecordError(NOT_FLAT)
-        self._rows.append(record)
-        self._places.append(place)
 
     def _take(self, record: Any, place: Place) -> None:
         if self._joiner is not None:
@@ -150,7 +158,7 @@ class Collector:
         if not rows:
             yield self._output(pa.RecordBatch.from_pylist([], schema=SCHEMA))
             return
-        lying = np.array(places, np.int64)
+        lying = np.fromiter(chain.from_iterable(places), np.int64, 3 * len(places)).reshape(-1, 3)
         positions = Positions(source_no=lying[:, 0].astype(np.int32), offset=lying[:, 1], length=lying[:, 2])
         named = set().union(*rows).intersection(FLAT_NAMES)
 

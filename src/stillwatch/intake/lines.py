@@ -39,6 +39,9 @@ class Encoding:
         return "\n".encode(self.name)
 
 
+UTF8 = Encoding(name="utf-8", mark=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlong:
     """A line that was passed over because it is too long."""

@@ -19,6 +19,7 @@ from stillwatch.intake.sample import Sample
 from stillwatch.intake.settings import IntakeSettings
 
 _ENOUGH = 0.5
+_CERTAIN = 0.8
 
 _TIME_WORDS = (
     "timestamp", "@timestamp", "ts", "created_at", "created", "request_time", "event_time", "datetime", "date",
@@ -43,6 +44,9 @@ def recognise(sample: Sample, path: str, settings: IntakeSettings) -> Format:
     """
     scored = scores(sample)
     best = max(scored, key=lambda form: scored[form], default=GENERIC)
+    fields = settings.account_field is not None or settings.time_field is not None
+    if scored.get(best, 0.0) < _CERTAIN and fields and _declared_generic(sample, settings):
+        return GENERIC  # somebody knows where account and time stand; a likeness to bare bodies says less
     if scored.get(best, 0.0) >= _ENOUGH:
         return best
     foreign = next((said for record in sample.records if (said := foreign_record(record)) is not None), None)

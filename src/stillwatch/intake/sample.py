@@ -15,15 +15,16 @@ import pyarrow.parquet as pq
 from stillwatch.intake.documents import Undivided, documents
 from stillwatch.intake.errors import RecordError, UnreadableFileError
 from stillwatch.intake.json_text import read_json
-from stillwatch.intake.lines import LINE_LIMIT, Encoding, Overlong, encoding_of, located, runs
+from stillwatch.intake.lines import LINE_LIMIT, UTF8, Encoding, Overlong, encoding_of, located, runs
 from stillwatch.intake.sources import SourceFile
 from stillwatch.intake.split import Layout
 from stillwatch.intake.streams import StreamCutError, blocks
 
 SAMPLE_RECORDS = 200
+_TEXT_LINES = 5000
+"""A server writes many lines before the first one about a request."""
 _HEAD_BYTES = 1 << 20
 _END_BYTES = 256 << 10
-_UTF8 = Encoding(name="utf-8", mark=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class Sample:
     records: tuple[Any, ...]
     """JSON values of the sampled records."""
     lines: tuple[str, ...]
-    """Sampled lines as text, for formats that are text."""
+    """First lines as text, for formats that are text; more than records, since few of them are about requests."""
     unreadable: tuple[tuple[int, str], ...]
     """(offset, reason) of sampled records that are no JSON."""
     columns: tuple[str, ...] = ()
@@ -63,7 +64,10 @@ def take_sample(source: SourceFile, declared_encoding: str | None) -> Sample:
         return _parquet_sample(source)
     head, whole = _head(source)
     encoding = encoding_of(head, declared_encoding)
-    offsets = _sample_lines(source, head, encoding, whole=whole)
+    first = _non_blank(head, encoding, 0)
+    if not whole and b"\n" in head and first:
+        first.pop()  # the sample cut it
+    offsets = _ends(source, head, encoding, first, whole=whole)
     records: list[Any] = []
     unreadable: list[tuple[int, str]] = []
     for offset, line in offsets:
@@ -74,7 +78,7 @@ def take_sample(source: SourceFile, declared_encoding: str | None) -> Sample:
     layout = _layout(head, encoding, records, len(offsets))
     if layout == "documents":
         records, unreadable = _document_sample(head, encoding, whole=whole)
-    lines = tuple(line.decode(encoding.name, "replace") for _, line in offsets)
+    lines = tuple(line.decode(encoding.name, "replace") for _, line in first[:_TEXT_LINES])
     return Sample(
         layout=layout,
         encoding=encoding,
@@ -112,13 +116,12 @@ def _head(source: SourceFile) -> tuple[bytes, bool]:
     return head, True
 
 
-def _sample_lines(source: SourceFile, head: bytes, encoding: Encoding, *, whole: bool) -> list[tuple[int, bytes]]:
+def _ends(
+    source: SourceFile, head: bytes, encoding: Encoding, first: list[tuple[int, bytes]], *, whole: bool
+) -> list[tuple[int, bytes]]:
     """Give lines of the head and, where it can be reached, of the end; never a line that the sample cut."""
-    first = _non_blank(head, encoding, 0)
     if whole:
         return first[:SAMPLE_RECORDS] + first[SAMPLE_RECORDS:][-SAMPLE_RECORDS:]
-    if b"\n" in head and first:
-        first.pop()
     last: list[tuple[int, bytes]] = []
     begin = max(len(head), source.size - _END_BYTES)
     if source.kind == "plain" and len(encoding.newline) == 1:
@@ -179,7 +182,7 @@ def _parquet_sample(source: SourceFile) -> Sample:
     records = [] if rows is None else plain_rows(rows)
     return Sample(
         layout="rows",
-        encoding=_UTF8,
+        encoding=UTF8,
         head=b"PAR1",
         records=tuple(records or [dict.fromkeys(columns)]),
         lines=(),

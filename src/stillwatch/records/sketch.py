@@ -110,7 +110,7 @@ SKETCH = TableSchema(
         Column(
             name="bands", type="list<int64>", about="MinHash band keys, band number mixed in; empty under 12 words."
         ),
-        Column(name="intent", type="int32", required=True, about="Bits of `Intent` of prompt and system prompt."),
+        Column(name="intent", type="int32", required=True, about="Bits of `Intent` of prompt and short system prompt."),
         Column(name="prompt_bytes", type="int32", about="UTF-8 bytes of the prompt."),
         Column(name="prompt_words", type="int32", about="Masked words of the prompt."),
         Column(name="turns", type="int32", about="User messages in the request."),

@@ -88,7 +88,7 @@ def parameters(streams: Rows, draw: np.random.Generator) -> None:
     streams["temperature"] = pick(TEMPERATURES, _TEMPERATURE_WEIGHT, count, draw)
     streams["top_p"] = pick(_TOP_P, _TOP_P_WEIGHT, count, draw)
     streams["max_tokens"] = pick(_MAX_TOKENS, _MAX_TOKENS_WEIGHT, count, draw).astype(np.int64)
-    streams["streaming"] = draw.random(count) < 0.35
+    streams["streaming"] = draw.random(count) < 0.45
     streams["parameter_spread"] = np.where(draw.random(count) < 0.3, 0.15, 0.0)
     streams["endpoint"] = draw.choice(4, size=count, p=[0.48, 0.27, 0.19, 0.06])
 
@@ -114,7 +114,7 @@ def interactive(streams: Rows, setting: Setting) -> None:
     streams["rest"] = 0.25 + 0.65 * draw.random(count)
     lifetimes(streams, setting)
     streams["session_ids"] = draw.random(count) < 0.75
-    streams["paste_share"] = np.where(draw.random(count) < 0.45, 0.06, 0.9 * draw.random(count))
+    streams["paste_share"] = np.where(draw.random(count) < 0.55, 0.0, 0.9 * draw.random(count))
     streams["session"] = 1.5 + draw.gamma(1.6, 1.7, count)
     streams["gap_mean"] = 4.38 + 0.3 * draw.standard_normal(count)
     streams["gap_spread"] = 0.98

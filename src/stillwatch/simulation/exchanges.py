@@ -204,7 +204,11 @@ class Composer:
         """Model, parameters, lengths, latency and status."""
         key = events.key
         day = (events.time_us - FIRST_DAY_US) / DAY_US
-        moved = (day >= streams["switch"]) & (unit(mix(key, Purpose.MODEL)) < streams["next_share"])
+        # Nobody uses a model before it is out, whatever a class or campaign has planned.
+        released = np.array([entry.released for entry in self._models])[streams["next_model"]]
+        moved = (day >= np.maximum(streams["switch"], released)) & (
+            unit(mix(key, Purpose.MODEL)) < streams["next_share"]
+        )
         model = np.where(moved, streams["next_model"], streams["model"]).astype(np.int64)
         temperature = _spread_temperature(key, streams)
         max_tokens = streams["max_tokens"].astype(np.int64)

@@ -210,11 +210,12 @@ def new_streams(accounts: Rows, owners: NDArray[np.int64], days: float, draw: np
 
 
 def join(cohorts: list[Cohort]) -> Cohort:
-    """One cohort from many; accounts keep their order."""
-    starts = np.cumsum([0] + [len(cohort.accounts) for cohort in cohorts])
-    streams = []
-    for cohort, start in zip(cohorts, starts, strict=False):
-        moved = cohort.streams.copy()
-        moved["account"] += start
-        streams.append(moved)
-    return Cohort(accounts=np.concatenate([cohort.accounts for cohort in cohorts]), streams=np.concatenate(streams))
+    """One cohort from many; accounts keep their order. The cohorts are used up: full-size worlds have no room for copies."""
+    start = 0
+    for cohort in cohorts:
+        cohort.streams["account"] += start
+        start += len(cohort.accounts)
+    return Cohort(
+        accounts=np.concatenate([cohort.accounts for cohort in cohorts]),
+        streams=np.concatenate([cohort.streams for cohort in cohorts]),
+    )

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from stillwatch.simulation.population import Cohort, Rows
+from stillwatch.simulation.population import Cohort
 from stillwatch.simulation.randomness import Integers, Reals
 
 _LARGEST_SHARE = 0.02
 _CAMPAIGN_LIMIT = 0.35
 
 
-def settle_volumes(cohort: Cohort, exchanges: int, share: float | None, days: int) -> tuple[Rows, tuple[str, ...]]:
-    """Settle every stream's total.
+def settle_volumes(cohort: Cohort, exchanges: int, share: float | None, days: int) -> tuple[str, ...]:
+    """Settle every stream's total and window, in place.
 
     Args:
         cohort: the world.
@@ -25,9 +25,9 @@ def settle_volumes(cohort: Cohort, exchanges: int, share: float | None, days: in
         days: days of the world.
 
     Returns:
-        Streams with whole `exchanges`, and warnings.
+        Warnings.
     """
-    streams = cohort.streams.copy()
+    streams = cohort.streams
     # An account's window may have closed before it began to be used.
     streams["end"] = np.minimum(np.maximum(streams["end"], streams["start"] + 0.2), days)
     streams["start"] = np.minimum(streams["start"], streams["end"] - 0.1)
@@ -43,7 +43,7 @@ def settle_volumes(cohort: Cohort, exchanges: int, share: float | None, days: in
         streams["exchanges"][fixed] = _whole(streams["exchanges"][fixed], round(wanted), round(wanted))
     rest = exchanges - int(streams["exchanges"][fixed].sum())
     streams["exchanges"][~fixed] = _whole(streams["exchanges"][~fixed], rest, max(round(_LARGEST_SHARE * exchanges), 2))
-    return streams, warnings
+    return warnings
 
 
 def _whole(weights: Reals, total: int, most: int) -> Integers:

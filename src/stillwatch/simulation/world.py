@@ -89,8 +89,8 @@ def simulate(settings: WorldSettings, out: Path, progress: Progress) -> WorldSum
     _check(settings, accounts, exchanges, days)
     plan = make_plan(preset, accounts, settings.only, _draw(settings.seed, "plan"), honest_only=settings.honest_only)
     cohort = _plant(plan, settings.seed, days, exchanges / accounts)
-    streams, warnings = settle_volumes(cohort, exchanges, preset.share_of_exchanges, days)
-    cohort = Cohort(accounts=cohort.accounts, streams=streams)
+    warnings = settle_volumes(cohort, exchanges, preset.share_of_exchanges, days)
+    streams = cohort.streams
     out.mkdir(parents=True, exist_ok=True)
     files = _write_traffic(cohort, settings, days, out, progress)
     write_table(out / "accounts.parquet", accounts_table(cohort.accounts, days))

@@ -19,7 +19,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from stillwatch.sketches.kernels import kernel
+from stillwatch.sketches.kernels import inlined, kernel
 
 HASH_VERSION: Final = "folded-multiply/v1"
 
@@ -124,7 +124,7 @@ def mix64(typing_context: Any, left: Any, right: Any) -> Any:  # noqa: ARG001 - 
     return signature, generate
 
 
-@kernel
+@inlined
 def hash_short(data: np.ndarray, begin: int, length: int, seed: np.uint64) -> np.uint64:
     """Hash 1 to 16 bytes that are followed by at least 16 readable ones; the same value as `hash_span`."""
     # No branch on the length: word lengths cannot be predicted.
@@ -139,7 +139,7 @@ def hash_short(data: np.ndarray, begin: int, length: int, seed: np.uint64) -> np
     return value
 
 
-@kernel
+@inlined
 def hash_span(data: np.ndarray, begin: int, length: int, seed: np.uint64) -> np.uint64:
     """Hash `length` bytes from `begin`; the same value as `hash_bytes`, and no byte outside the span is read.
 

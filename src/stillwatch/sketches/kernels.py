@@ -41,3 +41,6 @@ drop_stale_kernels(_FOLDER)
 
 kernel = njit(nogil=True, cache=True)
 """Compile at the first call, keep the copy, release the interpreter lock."""
+
+inlined = njit(nogil=True, cache=True, forceinline=True)
+"""The same, made part of every kernel that calls it: a call per row would count references to each array it is given."""

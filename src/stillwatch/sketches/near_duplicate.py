@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from stillwatch.sketches.errors import SketchError
 from stillwatch.sketches.hashing import domain_seed, hash_span, mix64
-from stillwatch.sketches.kernels import kernel
+from stillwatch.sketches.kernels import inlined, kernel
 from stillwatch.sketches.normalise import CHARACTERS, Characters, fold_text, make_scratch
 from stillwatch.sketches.shape import masked_words
 from stillwatch.sketches.text_column import text_array
@@ -50,7 +50,7 @@ _ROUND_SHIFT = np.uint64(_VALUE_BITS)
 _EMPTY = np.uint64((1 << 64) - 1)
 
 
-@kernel
+@inlined
 def minhash(words: np.ndarray, count: int, bins: int, shingles: np.ndarray, signature: np.ndarray) -> None:
     """Write the signature of the 3-shingles of a text's words.
 
@@ -87,7 +87,7 @@ def minhash(words: np.ndarray, count: int, bins: int, shingles: np.ndarray, sign
                 signature[place] = min(signature[place], mark | (value & _VALUE_MASK))
 
 
-@kernel
+@inlined
 def write_bands(signature: np.ndarray, out: np.ndarray, place: int) -> int:
     """Write the band keys of a signature.
 

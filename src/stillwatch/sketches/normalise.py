@@ -27,7 +27,7 @@ from stillwatch.sketches.characters import (
     folded_characters,
 )
 from stillwatch.sketches.hashing import domain_seed, hash_span, load64, mix64
-from stillwatch.sketches.kernels import kernel
+from stillwatch.sketches.kernels import inlined, kernel
 
 READ_WHOLE: Final = 65_536
 """Bytes up to which a text is read whole."""
@@ -42,7 +42,6 @@ FoldState = tuple[Any, Any, Any, Any, Any]
 EXACT_SEED = np.uint64(domain_seed("exact/v1"))
 _ASCII = np.uint8(0x80)
 _ONE = np.uint64(1)
-_LAST = np.uint64(BLOCK - 1)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 
 
@@ -91,7 +90,7 @@ def make_scratch() -> Scratch:
     )
 
 
-@kernel
+@inlined
 def fold_text(data: np.ndarray, begin: int, end: int, characters: Characters, scratch: Scratch) -> tuple[int, int, int]:
     """Fold one text into scratch memory.
 
@@ -134,7 +133,7 @@ def fold_text(data: np.ndarray, begin: int, end: int, characters: Characters, sc
     return out, runs, specials
 
 
-@kernel
+@inlined
 def exact_hash(folded_bytes: int, text_bytes: int, scratch: Scratch) -> np.uint64:
     """Return the hash of the folded text; of a text that was not read whole, with its length mixed in."""
     value: np.uint64 = hash_span(scratch.folded, 0, folded_bytes, EXACT_SEED)
@@ -143,7 +142,7 @@ def exact_hash(folded_bytes: int, text_bytes: int, scratch: Scratch) -> np.uint6
     return value
 
 
-@kernel
+@inlined
 def _fold_piece(  # noqa: PLR0917 - a kernel takes no keywords
     data: np.ndarray,
     begin: int,
@@ -157,8 +156,19 @@ def _fold_piece(  # noqa: PLR0917 - a kernel takes no keywords
     out, runs, specials, kind, after_space = state
     position = begin
     while position < end:
-        if position + BLOCK <= end:
+        size = min(BLOCK, end - position)
+        if position + BLOCK <= data.shape[0]:
             beyond, space, letter, digit, special = fold_block(data, position, folded, out)
+            if size < BLOCK:
+                # The rest of the block is another text's.
+                own = (_ONE << np.uint64(size)) - _ONE
+                beyond, space, letter, digit, special = (
+                    beyond & own,
+                    space & own,
+                    letter & own,
+                    digit & own,
+                    special & own,
+                )
             if beyond == 0 and space & (space << _ONE | np.uint64(after_space)) == 0:
                 # A block of ASCII without two spaces in a row keeps its length.
                 letter_before, digit_before = np.uint64(kind == LETTER), np.uint64(kind == DIGIT)
@@ -175,13 +185,14 @@ def _fold_piece(  # noqa: PLR0917 - a kernel takes no keywords
                     all_specials[np.uint64(specials)] = out + lowest_bit(special)
                     specials += 1
                     special &= special - _ONE
-                kind = np.int64(letter >> _LAST) | np.int64(digit >> _LAST) << 1
-                after_space = np.int64(space >> _LAST)
-                out += BLOCK
-                position += BLOCK
+                last = np.uint64(size - 1)
+                kind = np.int64(letter >> last & _ONE) | np.int64(digit >> last & _ONE) << 1
+                after_space = np.int64(space >> last & _ONE)
+                out += size
+                position += size
                 continue
         state = (out, runs, specials, kind, after_space)
-        position, state = _fold_slowly(data, position, min(position + BLOCK, end), characters, scratch, state)
+        position, state = _fold_slowly(data, position, position + size, characters, scratch, state)
         out, runs, specials, kind, after_space = state
     return out, runs, specials, kind, after_space
 

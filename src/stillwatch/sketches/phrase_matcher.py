@@ -21,7 +21,7 @@ import numpy as np
 from stillwatch.sketches.characters import SEPARATOR, folded_characters
 from stillwatch.sketches.errors import PhraseTableError
 from stillwatch.sketches.hashing import load64
-from stillwatch.sketches.kernels import kernel
+from stillwatch.sketches.kernels import inlined, kernel
 from stillwatch.sketches.normalise import Scratch
 
 KEY_BYTES: Final = 4
@@ -147,7 +147,7 @@ def _pair_numbers(pair: PhrasePair, numbers: Mapping[str, int]) -> tuple[int, in
     return numbers[pair.first], numbers[pair.second], pair.sign
 
 
-@kernel
+@inlined
 def match_phrases(runs: int, scratch: Scratch, table: PhraseTable) -> int:
     """Return the sign bits of a folded text.
 

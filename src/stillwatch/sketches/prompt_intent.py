@@ -11,7 +11,7 @@ from typing import Final
 
 from stillwatch.records.sketch import Intent
 from stillwatch.sketches.intent_phrases import FAMILIES, PAIRS
-from stillwatch.sketches.kernels import kernel
+from stillwatch.sketches.kernels import inlined
 from stillwatch.sketches.normalise import Scratch
 from stillwatch.sketches.phrase_matcher import PhraseTable, compile_phrases, match_phrases
 
@@ -19,7 +19,7 @@ INTENT_PHRASES: Final = compile_phrases(FAMILIES, PAIRS)
 _CODE: Final = int(Intent.CODE)
 
 
-@kernel
+@inlined
 def intent_bits(runs: int, specials: int, scratch: Scratch, phrases: PhraseTable) -> int:
     """Return the intent of a folded prompt.
 

@@ -31,6 +31,8 @@ from stillwatch.sketches.text_column import TextColumn
 
 REMEMBERED: Final = 256
 """System prompts remembered at a time."""
+LONGEST_INSTRUCTION = 120
+"""Masked words; a longer system prompt (an agent harness, a product's handbook) mentions everything and says nothing of the request."""
 _REMEMBER_SEED = np.uint64(domain_seed("system-prompt-cache/v1"))
 
 
@@ -148,7 +150,7 @@ def _sketch_systems(  # noqa: PLR0917 - a kernel takes no keywords
     phrases: PhraseTable,
     columns: PromptColumns,
 ) -> None:
-    """Fill the columns that depend on the system prompt, and add its intent."""
+    """Fill the columns that depend on the system prompt, and add the intent of a short one."""
     scratch = make_scratch()
     known = np.zeros(REMEMBERED, dtype=np.uint64)
     known_row = np.full(REMEMBERED, -1, dtype=np.int64)
@@ -172,7 +174,8 @@ def _sketch_systems(  # noqa: PLR0917 - a kernel takes no keywords
                 columns.system[row] = np.int64(shape_hash(scratch.words, count))
             known[place] = key
             known_row[place] = row
-        columns.intent[row] |= known_intent[place]
+        if columns.system_words[row] <= LONGEST_INSTRUCTION:
+            columns.intent[row] |= known_intent[place]
 
 
 @kernel

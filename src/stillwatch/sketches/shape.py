@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 from stillwatch.sketches.characters import DIGIT, IDEOGRAPH, LETTER, SEPARATOR
-from stillwatch.sketches.hashing import domain_seed, hash_bytes, hash_short, hash_span
-from stillwatch.sketches.kernels import kernel
+from stillwatch.sketches.hashing import domain_seed, hash_bytes, hash_short, hash_span, load64
+from stillwatch.sketches.kernels import inlined, kernel
 from stillwatch.sketches.normalise import Scratch
 
 QUOTE_REACH: Final = 512
@@ -49,10 +49,12 @@ MASK_NAMES: Final = ("quoted", "fenced", "data", "url", "email", "number", "toke
 MASK_WORDS = np.array([hash_bytes(name.encode(), domain_seed("mask/v1")) for name in MASK_NAMES], dtype=np.uint64)
 _NUMBER = np.uint64(MASK_WORDS[5])
 _TOKEN = np.uint64(MASK_WORDS[6])
-_NO_WORD = np.uint64(0)
+_FOUR_BYTES = np.uint64(0xFFFFFFFF)
+_WWW_DOT = np.uint64(int.from_bytes(b"www.", "little"))
+_NOWHERE = np.int64(1 << 40)
 
 
-@kernel
+@inlined
 def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) -> int:
     """Write the hashes of a folded text's masked words.
 
@@ -69,7 +71,8 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
     folded, all_runs, words = scratch.folded, scratch.runs, scratch.words
     count = 0
     span = 0
-    skip_to = 0
+    span_begin = np.int64(scratch.spans[0, 0]) if spans > 0 else _NOWHERE
+    skip_to = np.int64(0)
     # The token that the last run belongs to: first byte, words before it, changes between letters and digits.
     token_begin, token_words, token_changes, token_end, opaque = 0, 0, 0, -2, False
     for run in range(runs):
@@ -79,10 +82,24 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
             continue
         begin: Any = entry >> 2
         end: Any = np.int64(all_runs[np.uint64(run + 1)]) >> 2
-        while span < spans and begin >= scratch.spans[span, 0]:
+        if (
+            kind == LETTER
+            and skip_to <= begin < span_begin
+            and begin > 0
+            and folded[np.uint64(begin - 1)] == 32
+            and end - begin <= 16
+            and load64(folded, begin) & _FOUR_BYTES != _WWW_DOT
+        ):
+            # A plain word after a space: no token goes on here, and none can be long enough to be masked.
+            words[np.uint64(count)] = hash_short(folded, begin, end - begin, WORD_SEED)
+            token_begin, token_words, token_changes, token_end, opaque = begin, count, 0, end, False
+            count += 1
+            continue
+        while begin >= span_begin:
             count = _add_mask(words, count, MASK_WORDS[scratch.spans[span, 2]])
-            skip_to = max(skip_to, scratch.spans[span, 1])
+            skip_to = max(skip_to, np.int64(scratch.spans[span, 1]))
             span += 1
+            span_begin = np.int64(scratch.spans[span, 0]) if span < spans else _NOWHERE
         if begin < skip_to:
             continue
         if kind == IDEOGRAPH:
@@ -123,7 +140,7 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
     return count
 
 
-@kernel
+@inlined
 def shape_hash(words: np.ndarray, count: int) -> np.uint64:
     """Return the hash of all masked words in order.
 
@@ -135,28 +152,28 @@ def shape_hash(words: np.ndarray, count: int) -> np.uint64:
     return value
 
 
-@kernel
+@inlined
 def opening_hash(words: np.ndarray) -> np.uint64:
     """Return the hash of the first `OPENING_WORDS` masked words."""
     value: np.uint64 = hash_span(words.view(np.uint8), 0, 8 * OPENING_WORDS, OPENING_SEED)
     return value
 
 
-@kernel
+@inlined
 def prefix_hash(words: np.ndarray) -> np.uint64:
     """Return the hash of the first `EDGE_WORDS` masked words."""
     value: np.uint64 = hash_span(words.view(np.uint8), 0, 8 * EDGE_WORDS, PREFIX_SEED)
     return value
 
 
-@kernel
+@inlined
 def suffix_hash(words: np.ndarray, count: int) -> np.uint64:
     """Return the hash of the last `EDGE_WORDS` of `count` masked words."""
     value: np.uint64 = hash_span(words.view(np.uint8), 8 * (count - EDGE_WORDS), 8 * EDGE_WORDS, SUFFIX_SEED)
     return value
 
 
-@kernel
+@inlined
 def _add_mask(words: np.ndarray, count: int, mask: np.uint64) -> int:
     """Append a mask unless the last word is the same mask."""
     words[count] = mask
@@ -181,7 +198,7 @@ def _is_web_address(folded: np.ndarray, begin: int, end: int) -> bool:
     )
 
 
-@kernel
+@inlined
 def _find_spans(folded_bytes: int, specials: int, scratch: Scratch) -> int:
     """Write the masked spans, ascending and apart from each other; return how many."""
     folded, places = scratch.folded, scratch.specials

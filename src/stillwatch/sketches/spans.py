@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from stillwatch.sketches.hashing import domain_seed, mix64
-from stillwatch.sketches.kernels import kernel
+from stillwatch.sketches.kernels import inlined, kernel
 
 GRAM_WORDS: Final = 8
 WINDOW: Final = 17
@@ -29,7 +29,7 @@ GRAM_BASE = np.uint64(_BASE)
 GRAM_BASE_OUT = np.uint64(pow(_BASE, GRAM_WORDS, 1 << 64))
 
 
-@kernel
+@inlined
 def write_spans(  # noqa: PLR0917 - a kernel takes no keywords
     words: np.ndarray, count: int, grams: np.ndarray, minima: np.ndarray, out: np.ndarray, place: int
 ) -> int:

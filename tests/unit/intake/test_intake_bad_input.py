@@ -15,7 +15,7 @@ import zstandard
 from stillwatch.intake.errors import MostlyUnreadableError, UnknownFormatError, UnreadableFileError
 from stillwatch.intake.lines import LINE_LIMIT
 
-SECRET = "the-prompt-nobody-may-see"
+UNSEEN = "the-prompt-nobody-may-see"
 NOW = 1_793_000_000_000_000
 
 
@@ -23,7 +23,7 @@ def record(number: int = 0, **other: object) -> dict:
     return {
         "time": "2026-10-23T08:00:01.120Z",
         "account_id": f"acct_{number}",
-        "prompt": f"{SECRET} {number}",
+        "prompt": f"{UNSEEN} {number}",
         **other,
     }
 
@@ -39,12 +39,12 @@ def write(path: Path, content: bytes) -> Path:
 
 def checked(result) -> None:
     """No reason may hold text of the log, and every span must lie where it says."""
-    assert not any(SECRET in reason for reason in result.reasons)
+    assert not any(UNSEEN in reason for reason in result.reasons)
     assert sum(output.rows_read for output in result.outputs) == len(result.rows) + len(result.quarantined)
 
 
 def test_unreadable_line_is_quarantined_with_file_span_and_reason(tmp_path, read):
-    broken = b'{"time": "2026-10-23T08:00:01Z", "account_id": "a", "prompt": "' + SECRET.encode()
+    broken = b'{"time": "2026-10-23T08:00:01Z", "account_id": "a", "prompt": "' + UNSEEN.encode()
     path = write(tmp_path / "log.jsonl", lines(record(0), broken, record(1), record(2)))
     result = read(path)
     checked(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import gzip
 import json
 
@@ -76,7 +76,7 @@ def test_times_in_any_form(values, tmp_path):
 def test_a_date_alone_is_its_first_instant(tmp_path):
     (tmp_path / "a.csv").write_text("account_id,account_created_at\na,2025-10-01\n")
     pq.write_table(
-        pa.table({"account_id": ["a"], "account_created_at": [datetime.date(2025, 10, 1)]}), tmp_path / "a.parquet"
+        pa.table({"account_id": ["a"], "account_created_at": [dt.date(2025, 10, 1)]}), tmp_path / "a.parquet"
     )
     for name in ("a.csv", "a.parquet"):
         assert facts(read_account_facts(str(tmp_path / name)))[0]["account_created_us"] == CREATED - 8 * 3600 * 10**6

@@ -135,14 +135,14 @@ def test_engine_log_that_is_rotated_is_joined_within_its_folder(tmp_path, read):
 
 def vllm(clock: str, request: str, prompt: str) -> list[str]:
     return [
-        f"INFO {clock} [request_logger.py:76] Received request {request}: params: SamplingParams(n=2, temperature=0.5, top_p=0.9, "
-        "max_tokens=16), lora_request: None.",
+        (f"INFO {clock} [request_logger.py:76] Received request {request}: params: SamplingParams(n=2, temperature=0.5, top_p=0.9, "
+        "max_tokens=16), lora_request: None."),
         f"DEBUG {clock} [request_logger.py:66] Request {request} details: prompt: {prompt!r}, prompt_token_ids: [1], prompt_embeds shape: None.",
         f"INFO {clock} [loggers.py:1] Engine 000: Avg prompt throughput: 5.0 tokens/s",
-        f"INFO {clock} [request_logger.py:133] Generated response {request} (streaming delta): output: 'x', output_token_ids: [5], "
-        "finish_reason: None",
-        f"INFO {clock} [request_logger.py:133] Generated response {request}: output: 'it\\'s \"done\"\\n', output_token_ids: [5], "
-        "finish_reason: length",
+        (f"INFO {clock} [request_logger.py:133] Generated response {request} (streaming delta): output: 'x', output_token_ids: [5], "
+        "finish_reason: None"),
+        (f"INFO {clock} [request_logger.py:133] Generated response {request}: output: 'it\\'s \"done\"\\n', output_token_ids: [5], "
+        "finish_reason: length"),
     ]  # fmt: skip
 
 
@@ -530,3 +530,17 @@ def test_anthropic_tool_results_are_no_turns(tmp_path, read):
     row = read(write(tmp_path / "log.jsonl", pair), default_time=ISO).row
     assert (row["prompt"], row["turns"], row["system_prompt"]) == ("fix the bug", 1, "be kind")
     assert (row["input_tokens"], row["cache_read_tokens"], row["finish_reason"]) == (111, 10, "stop")
+
+
+def test_vllm_log_is_known_by_its_prefix_though_requests_come_late(tmp_path, read):
+    start = [
+        f"INFO 10-23 07:59:{number % 60:02} [core.py:{number}] Loading weights took {number} seconds"
+        for number in range(600)
+    ]
+    late = write(tmp_path / "late.log", *start, *vllm("10-23 08:00:01", "cmpl-1", "hi"))
+    result = read(late, year=2026, assume_zone="UTC", default_account="a")
+    assert result.row["prompt"] == "hi"
+    assert result.notes == {"passed over: lines of the log that are about no request": 602}
+    none = read(write(tmp_path / "none.log", *start), year=2026, assume_zone="UTC", default_account="a")
+    assert none.formats == ["vllm"]
+    assert none.rows == []

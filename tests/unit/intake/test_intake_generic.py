@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -101,12 +102,7 @@ def test_batches_have_the_exchange_schema():
     ],
 )
 def test_parquet_times_of_any_type_are_the_same_instant(kind, value, tmp_path, read):
-    if pa.types.is_decimal(kind):
-        from decimal import Decimal
-
-        array = pa.array([Decimal("1792742401.120000")], kind)
-    else:
-        array = pa.array([value], kind)
+    array = pa.array([Decimal("1792742401.120000")], kind) if pa.types.is_decimal(kind) else pa.array([value], kind)
     pq.write_table(pa.table({"time": array, "account_id": ["a"]}), tmp_path / "log.parquet")
     assert read(tmp_path / "log.parquet").row["time_us"] == TIME
 
@@ -139,7 +135,7 @@ def test_parquet_text_columns_of_any_type(values, kind, expected, tmp_path, read
         ([1, 2, 3, None], pa.int8(), [1, 2, 3, None], 0),
     ],
 )
-def test_counts_are_clamped_or_null_and_noted(values, kind, expected, noted, tmp_path, read):
+def test_counts_are_clamped_or_null_and_noted(values, kind, expected, noted, tmp_path, read):  # noqa: PLR0917
     table = pa.table({"time": [TIME] * 4, "account_id": ["a"] * 4, "max_tokens": pa.array(values, kind)})
     pq.write_table(table, tmp_path / "log.parquet")
     result = read(tmp_path / "log.parquet")
@@ -209,7 +205,7 @@ def test_default_account_and_time_fill_only_what_is_missing(tmp_path, read):
 
 
 def test_datetime_columns_without_zone_are_utc_in_parquet_but_not_in_text(tmp_path, read):
-    naive = datetime.datetime(2026, 10, 23, 8, 0, 1, 120_000)  # noqa: DTZ001
+    naive = dt.datetime(2026, 10, 23, 8, 0, 1, 120_000)  # noqa: DTZ001
     pq.write_table(pa.table({"time": [naive], "account_id": ["a"]}), tmp_path / "log.parquet")
     assert read(tmp_path / "log.parquet").row["time_us"] == TIME
 
@@ -219,3 +215,27 @@ def test_empty_parquet_file_has_no_exchanges(tmp_path, read):
     pq.write_table(table, tmp_path / "empty.parquet")
     pq.write_table(pa.table({"time": [TIME], "account_id": ["a"]}), tmp_path / "log.parquet")
     assert len(read(tmp_path).rows) == 1
+
+
+def test_declared_columns_make_a_log_generic_though_it_looks_like_request_bodies(tmp_path, read):
+    row = {
+        "ts": TIME,
+        "who": "a",
+        "model": "m",
+        "messages": [{"role": "user", "content": "hi"}],
+        "response": "hello",
+        "output_tokens": 3,
+    }
+    (tmp_path / "log.jsonl").write_text(json.dumps(row))
+    result = read(tmp_path / "log.jsonl", time_field="ts", account_field="who")
+    assert result.formats == ["generic"]
+    expected = {
+        "time_us": TIME,
+        "account_id": "a",
+        "model": "m",
+        "prompt": "hi",
+        "turns": 1,
+        "response": "hello",
+        "output_tokens": 3,
+    }
+    assert without_place(result.rows) == [expected]

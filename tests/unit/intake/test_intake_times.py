@@ -88,6 +88,7 @@ def test_reason_of_an_unread_time(value, reason):
 
 
 def test_range_is_from_2015_to_a_day_from_now():
+    assert datetime(2015, 1, 1, tzinfo=UTC).timestamp() * 1e6 == EARLIEST_US
     now = 1_793_000_000_000_000
     day = 86_400_000_000
     times = pa.array([EARLIEST_US - 1, EARLIEST_US, None, now + day, now + day + 1])

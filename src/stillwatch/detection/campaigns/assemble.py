@@ -15,10 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.claims.likeness import PickedAlike
 from stillwatch.detection.campaigns.describing import campaign_id, capability, exhibits, links
 from stillwatch.detection.campaigns.explanations import Result
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
+from stillwatch.detection.campaigns.membership import standing_members
 from stillwatch.detection.campaigns.selection import Selection
+from stillwatch.detection.links.groups import LEAST_MEMBERS
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.records.campaign import FLAGGED_FINDINGS, Campaign, Explanation, Finding
 from stillwatch.records.claim import Claim, Inconclusive
@@ -54,7 +57,12 @@ class Assembled:
 
 
 def assemble(
-    tested: list[Tested], selection: Selection, member_days: pa.Table, accounts: Accounts, files: tuple[str, ...]
+    tested: list[Tested],
+    selection: Selection,
+    alike: dict[str, PickedAlike],
+    member_days: pa.Table,
+    accounts: Accounts,
+    files: tuple[str, ...],
 ) -> Assembled:
     """Build the campaigns and the considered candidates."""
     days = _MemberDays(member_days, accounts)
@@ -65,8 +73,11 @@ def assemble(
     taken = np.zeros(len(accounts), dtype=bool)
     for place in selection.kept:
         one = tested[place]
-        mine = one.candidate.members[~taken[one.candidate.members]]
-        taken[one.candidate.members] = True
+        standing = standing_members(one.candidate, one.results, alike)
+        mine = standing[~taken[standing]]
+        if len(mine) < min(len(one.candidate.members), LEAST_MEMBERS):
+            continue
+        taken[mine] = True
         stolen = np.intersect1d(victims(one.candidate), mine)
         remaining = np.setdiff1d(mine, stolen)
         finding, reason = selected_finding(one.candidate, remaining)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,10 @@ from stillwatch.detection.links.groups import Group
 from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.detection.profiles.queries import OUTPUT_EDGES
-from stillwatch.statistics.robust import quantile_higher
 
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-REFERENCE_QUANTILE = 0.9
-"""A null rate is the rate of the account at this quantile of the reference: nine of ten customers lie below it."""
 LEAST_REFERENCE = 20
 """Reference accounts below which nothing can be calibrated."""
 LEAST_EXCHANGES = 20
@@ -33,19 +31,17 @@ class Background:
 
     reference: Numbers
     """Account numbers that may serve as reference and have enough exchanges."""
-    elicitation_rate: float | None
-    """Rate of exchanges with harvesting signs of the reference account at `REFERENCE_QUANTILE`."""
     rich_bin: int | None
     """First bin of output tokens that three quarters of reference exchanges (one vote per account) stay below."""
-    rich_rate: float | None
-    """Share of exchanges at or above `rich_bin` of the reference account at `REFERENCE_QUANTILE`."""
+    carries: dict[Kind, bool]
+    """Kind of attribute -> whether any value of it is shared by two accounts of this run."""
     days_first: int
     """First microsecond of the traffic."""
     days_last: int
     """Last microsecond of the traffic."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: rows are gathered when a test first asks for them
 class Candidate:
     """A group under test."""
 
@@ -54,10 +50,6 @@ class Candidate:
     table: AttributeTable
     study: Study
     background: Background
-    rows: Numbers
-    """Study rows of the members."""
-    harvest: Mask
-    """[len(rows)] rows that carry what seeded the group; all rows for groups not seeded by text."""
     outsiders: Numbers
     """Reference accounts that are not members, in ascending order."""
     input_digest: str
@@ -67,33 +59,44 @@ class Candidate:
         """Account numbers."""
         return self.group.members
 
+    @cached_property
+    def rows(self) -> Numbers:
+        """Study rows of the members."""
+        return self.study.rows_of(self.group.members)
+
+    @cached_property
+    def harvest(self) -> Mask:
+        """[len(rows)] rows that carry the text that seeded the group; all rows for groups not seeded by text."""
+        if self.group.seed != "text":
+            return np.ones(len(self.rows), dtype=bool)
+        found = np.zeros(len(self.rows), dtype=bool)
+        kinds = self.table.kinds[self.group.places]
+        for kind in (*TEXT_KINDS, Kind.SYSTEM):
+            wanted = np.sort(self.table.values[self.group.places[kinds == int(kind)]])
+            if len(wanted):
+                found |= self.study.carrying(self.rows, kind, wanted)
+        return found
+
     @property
     def harvest_rows(self) -> Numbers:
         """Study rows that carry the trait."""
         return self.rows[self.harvest]
 
 
-def measure_background(accounts: Accounts) -> Background:
+def measure_background(accounts: Accounts, table: AttributeTable) -> Background:
     """Measure the reference accounts once for all candidates."""
     reference = np.flatnonzero(accounts.reference & (accounts.exchanges >= LEAST_EXCHANGES))
-    prompted = reference[accounts.prompts[reference] >= LEAST_EXCHANGES]
-    elicitation = None
-    if len(prompted) >= LEAST_REFERENCE:
-        rates = np.sort(accounts.extraction[prompted] / accounts.prompts[prompted])
-        elicitation = float(quantile_higher(rates.tolist(), REFERENCE_QUANTILE))
     outputs = accounts.histograms["outputs"]
     answered = reference[outputs[reference].sum(axis=1) >= LEAST_EXCHANGES]
-    rich_bin, rich_rate = None, None
+    rich_bin = None
     if len(answered) >= LEAST_REFERENCE:
         shares = outputs[answered] / outputs[answered].sum(axis=1, keepdims=True)
         below = np.cumsum(shares.mean(axis=0))
         rich_bin = min(int(np.searchsorted(below, RICH_QUANTILE)) + 1, len(OUTPUT_EDGES))
-        rich_rate = float(quantile_higher(np.sort(shares[:, rich_bin:].sum(axis=1)).tolist(), REFERENCE_QUANTILE))
     return Background(
         reference=reference,
-        elicitation_rate=elicitation,
         rich_bin=rich_bin,
-        rich_rate=rich_rate,
+        carries={kind: bool(np.any(table.kinds == int(kind))) for kind in Kind},
         days_first=int(accounts.first_us.min()),
         days_last=int(accounts.last_us.max()),
     )
@@ -102,23 +105,13 @@ def measure_background(accounts: Accounts) -> Background:
 def build_candidate(
     group: Group, accounts: Accounts, table: AttributeTable, study: Study, background: Background, input_digest: str
 ) -> Candidate:
-    """Gather the rows of a group and mark those that carry what seeded it."""
-    rows = study.rows_of(group.members)
-    harvest = np.ones(len(rows), dtype=bool)
-    if group.seed == "text":
-        harvest[:] = False
-        text = [int(kind) for kind in (*TEXT_KINDS, Kind.SYSTEM)]
-        for kind in np.intersect1d(table.kinds[group.places], text):
-            wanted = np.sort(table.values[group.places[table.kinds[group.places] == kind]])
-            harvest |= study.carrying(rows, Kind(int(kind)), wanted)
+    """Bring a group together with what its tests look at."""
     return Candidate(
         group=group,
         accounts=accounts,
         table=table,
         study=study,
         background=background,
-        rows=rows,
-        harvest=harvest,
         outsiders=np.setdiff1d(background.reference, group.members, assume_unique=True),
         input_digest=input_digest,
     )

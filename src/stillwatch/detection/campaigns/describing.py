@@ -45,9 +45,7 @@ def capability(candidate: Candidate) -> str:
 def links(candidate: Candidate) -> tuple[Link, ...]:
     """Return the rare values that members share, heaviest first: at most four of a kind."""
     table = candidate.table
-    rows = np.flatnonzero(np.isin(table.carriers, candidate.members))
-    owner = np.searchsorted(table.starts, rows, side="right") - 1
-    places, shared = np.unique(owner, return_counts=True)
+    places, shared = np.unique(table.held_by(candidate.members)[1], return_counts=True)
     degrees, rarity = table.degrees[places], table.rarity[places]
     enough = shared >= 2
     places, shared, degrees, rarity = places[enough], shared[enough], degrees[enough], rarity[enough]

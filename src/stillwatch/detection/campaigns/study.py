@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stillwatch.detection.links.attributes import ranges
 from stillwatch.detection.links.kinds import Kind
 
 Integers = npt.NDArray[np.int64]
@@ -115,17 +116,6 @@ class Study:
         lists = self.lists(name)
         starts, ends = lists.starts[rows], lists.starts[rows + 1]
         return np.repeat(np.arange(len(rows)), ends - starts), lists.values[ranges(starts, ends)]
-
-
-def ranges(starts: Integers, ends: Integers) -> Integers:
-    """Concatenate the integer ranges [starts[i], ends[i])."""
-    lengths = ends - starts
-    total = int(lengths.sum())
-    if total == 0:
-        return np.zeros(0, dtype=np.int64)
-    offsets = np.repeat(starts - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths)
-    joined: Integers = offsets + np.arange(total)
-    return joined
 
 
 def in_sorted(values: Integers, wanted: Integers) -> npt.NDArray[np.bool_]:

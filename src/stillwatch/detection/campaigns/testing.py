@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.candidate import Background, Candidate
 from stillwatch.detection.campaigns.claims.concealed_reasoning import concealed_reasoning_claim
 from stillwatch.detection.campaigns.claims.concentration import concentration_claim
 from stillwatch.detection.campaigns.claims.elicitation import elicitation_claim
@@ -27,7 +27,7 @@ from stillwatch.detection.campaigns.claims.template_lift import Degrees, templat
 from stillwatch.detection.campaigns.explanations import EXPLANATIONS, OWN_PRODUCT, Innocent, Result
 from stillwatch.detection.links.kinds import Kind
 
-ONE_OWNER_SHARE = 0.8
+ONE_OWNER_SHARE = 0.6
 """Members that share one organisation or payment from this share on belong openly to one customer."""
 ALONE = frozenset(
     {"regression suite", "bulk work on own material", "ordinary use", "one customer's product over several keys"}
@@ -38,18 +38,18 @@ ALONE = frozenset(
 class Measured:
     """What is measured once for all candidates."""
 
+    background: Background
     degrees: Degrees
-    minutes: MinuteCounts
     pivots: tuple[PivotShares, ...]
     alike: dict[str, PickedAlike]
 
 
-def coordination_results(candidate: Candidate, measured: Measured) -> list[Result]:
+def coordination_results(candidate: Candidate, measured: Measured, minutes: MinuteCounts) -> list[Result]:
     """Run the tests of whether the members act together; for two members or more."""
     return [
         template_lift_claim(candidate, measured.degrees),
         infrastructure_lift_claim(candidate),
-        synchrony_claim(candidate, measured.minutes),
+        synchrony_claim(candidate, minutes),
         *(rhythm_claim(candidate, feature, measured.alike) for feature in RHYTHMS),
         start_claim(candidate),
         registration_claim(candidate),
@@ -84,11 +84,9 @@ def applicable_explanations(candidate: Candidate) -> tuple[Innocent, ...]:
 def openly_one_customer(candidate: Candidate) -> bool:
     """Tell whether one organisation or payment is on most members."""
     table = candidate.table
-    for kind in (Kind.ORGANIZATION, Kind.PAYMENT):
-        for place in np.flatnonzero(table.kinds == int(kind)):
-            if table.starts[place + 1] - table.starts[place] < ONE_OWNER_SHARE * len(candidate.members):
-                continue
-            shared = np.isin(table.carriers_of(int(place)), candidate.members, assume_unique=True).sum()
-            if shared >= ONE_OWNER_SHARE * len(candidate.members):
-                return True
-    return False
+    held = table.held_by(candidate.members)[1]
+    owners = held[np.isin(table.kinds[held], (int(Kind.ORGANIZATION), int(Kind.PAYMENT)))]
+    if not len(owners):
+        return False
+    most = int(np.unique(owners, return_counts=True)[1].max())
+    return most >= ONE_OWNER_SHARE * len(candidate.members)

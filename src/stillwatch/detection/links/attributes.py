@@ -33,6 +33,10 @@ class AttributeTable:
     """[e] account numbers, ascending within a value."""
     exchanges: npt.NDArray[np.int64]
     """[e] sampled exchanges of the carrier that carry the value."""
+    held_starts: npt.NDArray[np.int64]
+    """[accounts + 1] account i carries the values at `held[held_starts[i]:held_starts[i + 1]]`."""
+    held: npt.NDArray[np.int64]
+    """[e] places of values, ascending within an account."""
     accounts: int
     """All accounts seen."""
 
@@ -46,9 +50,25 @@ class AttributeTable:
         """[v] ln(accounts / carriers), in nats."""
         return np.log(self.accounts / np.maximum(self.degrees, 1))
 
+    def held_by(self, members: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return (position in `members`, place of a value) of everything that these accounts carry."""
+        starts, ends = self.held_starts[members], self.held_starts[members + 1]
+        return np.repeat(np.arange(len(members)), ends - starts), self.held[ranges(starts, ends)]
+
     def carriers_of(self, place: int) -> npt.NDArray[np.int64]:
         """Account numbers that carry the value at that place."""
         return self.carriers[self.starts[place] : self.starts[place + 1]]
+
+
+def ranges(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Concatenate the integer ranges [starts[i], ends[i])."""
+    lengths = ends - starts
+    total = int(lengths.sum())
+    if total == 0:
+        return np.zeros(0, dtype=np.int64)
+    offsets = np.repeat(starts - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths)
+    joined: npt.NDArray[np.int64] = offsets + np.arange(total)
+    return joined
 
 
 def attribute_table(
@@ -83,11 +103,16 @@ def attribute_table(
     firsts = firsts[degrees >= 2]
     kinds_out, values_out = kinds[firsts], values[firsts]
     starts = np.concatenate(([0], np.cumsum(degrees[degrees >= 2]))).astype(np.int64)
+    carriers = numbers[wide].astype(np.int64)
+    owner = np.repeat(np.arange(len(kinds_out)), np.diff(starts))
+    by_account = np.argsort(carriers, kind="stable")
     return AttributeTable(
         kinds=kinds_out,
         values=values_out,
         starts=starts,
-        carriers=numbers[wide].astype(np.int64),
+        carriers=carriers,
         exchanges=exchanges[wide],
+        held_starts=np.concatenate(([0], np.cumsum(np.bincount(carriers, minlength=len(account_hashes))))),
+        held=owner[by_account],
         accounts=len(account_hashes),
     )

@@ -149,11 +149,10 @@ class VllmJoiner:
 
 def _vllm_share(lines: Sequence[Any]) -> float:
     """Score a text log: one request line makes it vLLM's, since most lines of a server are about other things."""
-    texts = [line for line in lines if isinstance(line, str)]
-    prefixed = [_LINE.match(text) for text in texts]
-    if any(line is not None and _RECEIVED.match(line["said"]) for line in prefixed):
+    said = [line["said"] for text in lines if isinstance(text, str) and (line := _LINE.match(text)) is not None]
+    if any(_RECEIVED.match(text) or _GENERATED.match(text) for text in said):
         return 1.0
-    return 0.4 if any(line is not None for line in prefixed) else 0.0
+    return 0.6 if len(said) * 2 > len(lines) else 0.0
 
 
 class SglangJoiner:

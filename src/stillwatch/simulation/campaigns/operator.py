@@ -76,7 +76,7 @@ def draw_choices(setting: Setting) -> Choices:
         rest=float(draw.choice([0.0, 0.0, 0.3, 0.5])),
         session_ids=bool(draw.random() < 0.45),
         depth=float(draw.choice([0.0, 0.0, 0.0, 0.3, 0.6])),
-        documents=float(draw.choice([0.0, draw.uniform(0.1, 0.6)])),
+        documents=float(draw.uniform(0.08, 0.5)) if draw.random() < 0.65 else 0.0,
         stagger=float(draw.uniform(0.0, 0.35)) * setting.days,
     )
 
@@ -112,6 +112,10 @@ def _register(size: int, choices: Choices, setting: Setting) -> Rows:
     elif choices.mail in ("disposable", "mixed"):
         disposable = 100 + draw.integers(0, len(DISPOSABLE_MAIL), size)
         accounts["email"] = np.where(replaced & (draw.random(size) < 0.6), disposable, accounts["email"])
+    # An organisation for each account, one for all, or none.
+    form = draw.choice(["own", "one", "none"], p=[0.35, 0.1, 0.55])
+    if form != "none":
+        accounts["organization"] = draw_keys(size if form == "own" else 1, draw)
     accounts["role"] = Role.OPERATOR
     return accounts
 

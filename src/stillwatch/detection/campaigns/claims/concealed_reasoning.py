@@ -8,7 +8,7 @@ users ask for answers; only somebody who collects traces needs the trace.
 from __future__ import annotations
 
 from stillwatch.detection.campaigns.candidate import Candidate
-from stillwatch.detection.campaigns.claims.sign_shares import SignShares, sign_shares
+from stillwatch.detection.campaigns.claims.sign_shares import share_claim
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.records.sketch import CAPABILITY_SIGNS, Intent
@@ -29,7 +29,10 @@ PROCEDURE = Procedure(
 def concealed_reasoning_claim(candidate: Candidate) -> Claim | Inconclusive:
     """Rank the members' shares of exchanges with a sign of trace harvesting."""
     accounts = candidate.accounts
-    found = sign_shares(candidate, SIGNS, accounts.capabilities[:, CAPABILITY_SIGNS.index(SIGNS)])
-    if not isinstance(found, SignShares):
-        return PROCEDURE.cannot(found.reason, found.needed)
-    return found.claim(PROCEDURE, "try to bring out hidden reasoning", candidate, 0.0)
+    return share_claim(
+        candidate,
+        PROCEDURE,
+        signed=accounts.capabilities[:, CAPABILITY_SIGNS.index(SIGNS)],
+        known=accounts.prompts,
+        what="try to bring out hidden reasoning",
+    )

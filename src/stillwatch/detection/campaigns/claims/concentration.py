@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from stillwatch.detection.campaigns.candidate import Candidate
-from stillwatch.detection.campaigns.claims.sign_shares import SignShares, sign_shares
+from stillwatch.detection.campaigns.claims.sign_shares import share_claim
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.records.sketch import CAPABILITY_SIGNS
@@ -32,10 +32,14 @@ PROCEDURE = Procedure(
 
 def concentration_claim(candidate: Candidate) -> Claim | Inconclusive:
     """Rank the members' shares of the group's main capability."""
-    intent = candidate.study.column("intent").values[candidate.harvest_rows]
-    place = int(np.argmax([((intent & int(signs)) != 0).sum() for signs in CAPABILITY_SIGNS]))
-    found = sign_shares(candidate, CAPABILITY_SIGNS[place], candidate.accounts.capabilities[:, place])
-    if not isinstance(found, SignShares):
-        return PROCEDURE.cannot(found.reason, found.needed)
+    accounts = candidate.accounts
+    place = int(np.argmax(accounts.capabilities[candidate.members].sum(axis=0)))
     title = str(CAPABILITY_SIGNS[place].name).lower().replace("_", " ").replace("|", " or ")
-    return found.claim(PROCEDURE, f"aim at {title}", candidate, math.log(len(CAPABILITY_SIGNS)))
+    return share_claim(
+        candidate,
+        PROCEDURE,
+        signed=accounts.capabilities[:, place],
+        known=accounts.prompts,
+        what=f"aim at {title}",
+        tried=math.log(len(CAPABILITY_SIGNS)),
+    )

@@ -1,6 +1,6 @@
 """Elicitation: the members ask for what trains a model more often than other customers do.
 
-A member's number is the share of its sampled exchanges of the group's kind that carry a sign of harvesting (reasoning traces,
+A member's number is the share of its exchanges that carry a sign of harvesting (reasoning traces,
 grading, task synthesis, tool trajectories, ...); it is ranked among the reference accounts' shares (`ranking.py`). A single sign
 proves nothing, honest customers also ask for steps: what counts is that most members stand out, beside the evidence that they
 act together. A single account can be ranked no better than one in (reference + 1).
@@ -9,10 +9,9 @@ act together. A single account can be ranked no better than one in (reference + 
 from __future__ import annotations
 
 from stillwatch.detection.campaigns.candidate import Candidate
-from stillwatch.detection.campaigns.claims.sign_shares import SignShares, sign_shares
+from stillwatch.detection.campaigns.claims.sign_shares import share_claim
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.records.claim import Claim, Inconclusive, Question
-from stillwatch.records.sketch import EXTRACTION_SIGNS
 
 PROCEDURE = Procedure(
     name="elicitation",
@@ -28,7 +27,7 @@ PROCEDURE = Procedure(
 
 def elicitation_claim(candidate: Candidate) -> Claim | Inconclusive:
     """Rank the members' shares of exchanges with a sign."""
-    found = sign_shares(candidate, EXTRACTION_SIGNS, candidate.accounts.extraction)
-    if not isinstance(found, SignShares):
-        return PROCEDURE.cannot(found.reason, found.needed)
-    return found.claim(PROCEDURE, "carry a sign of harvesting", candidate, 0.0)
+    accounts = candidate.accounts
+    return share_claim(
+        candidate, PROCEDURE, signed=accounts.extraction, known=accounts.prompts, what="carry a sign of harvesting"
+    )

@@ -33,8 +33,9 @@ PROCEDURE = Procedure(
     method="infrastructure-lift/v1",
 )
 
-ALTERNATIVES = (0.05, 0.15, 0.35, 0.65, 0.95)
-"""Chances of a coincidence under an operator; the e-value is averaged over them."""
+ALTERNATIVES = (0.5, 0.65, 0.8, 0.95)
+"""Chances of a coincidence under an operator, over which the e-value is averaged: most members are tied to another. A large group
+in which some are (a firm behind one address among a product's customers) is no evidence, whatever its size."""
 
 
 def infrastructure_lift_claim(candidate: Candidate) -> Claim | Inconclusive:
@@ -45,16 +46,20 @@ def infrastructure_lift_claim(candidate: Candidate) -> Claim | Inconclusive:
         seeded.add(int(Kind.NETWORK))
     if int(Kind.NETWORK) in seeded:
         seeded.add(int(Kind.IP))
-    log_es, coincidences, kinds_read = [], {}, 0
+    owner, held = table.held_by(members)
+    log_es: list[float] = []
+    coincidences: dict[str, int] = {}
     for kind in IDENTITY_KINDS:
-        if int(kind) in seeded or not np.any(table.kinds == int(kind)):
+        if int(kind) in seeded or not candidate.background.carries[kind]:
             continue
-        kinds_read += 1
-        log_e, found = _sequential(candidate, kind)
-        log_es.append(log_e)
-        if found:
-            coincidences[kind.title] = found
-    if not kinds_read or len(members) < 2:
+        mine = table.kinds[held] == int(kind)
+        outcomes, chances = _sequential(
+            owner[mine], held[mine], table.degrees[held[mine]], len(members), table.accounts
+        )
+        log_es.append(_martingale(outcomes, chances))
+        if outcomes.any():
+            coincidences[kind.title] = int(outcomes.sum())
+    if not log_es or len(members) < 2:
         return PROCEDURE.cannot(
             "no infrastructure column besides what seeded the group",
             "payment, address, e-mail domain or organisation columns",
@@ -71,34 +76,36 @@ def infrastructure_lift_claim(candidate: Candidate) -> Claim | Inconclusive:
     )
 
 
-def _sequential(candidate: Candidate, kind: Kind) -> tuple[float, int]:
-    """Return (log e, coincidences) of one kind over the members in order."""
-    table = candidate.table
-    places = np.flatnonzero(table.kinds == int(kind))
-    first, last = table.starts[places[0]], table.starts[places[-1] + 1]
-    carriers = table.carriers[first:last]
-    owner = np.repeat(places, table.degrees[places])
-    mine = np.isin(carriers, candidate.members)
-    # (member, value) rows in the order of the members.
-    order = np.lexsort((owner[mine], carriers[mine]))
-    members, values = carriers[mine][order], owner[mine][order]
-    degrees = table.degrees
-    present: set[int] = set()
+def _sequential(
+    owner: npt.NDArray[np.int64],
+    held: npt.NDArray[np.int64],
+    degrees: npt.NDArray[np.int64],
+    members: int,
+    accounts: int,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return, for every member but the first, whether it brings a value already present, and the chance of that.
+
+    Args:
+        owner: [h] positions of members, ascending.
+        held: [h] the values that they carry.
+        degrees: [h] carriers of each value among all accounts.
+        members: Number of members.
+        accounts: Number of all accounts.
+    """
+    present: dict[int, None] = {}
     mass = 0
-    outcomes, chances = [], []
-    start = 0
-    ends = np.searchsorted(members, candidate.members, side="right")
-    for position, end in enumerate(ends):
-        held = values[start:end].tolist()
-        start = int(end)
-        if position:
-            outcomes.append(any(value in present for value in held))
-            chances.append(min(max(mass, 1) / table.accounts * max(len(held), 1), 0.999))
-        for value in held:
+    outcomes, chances = np.zeros(members, dtype=bool), np.zeros(members)
+    starts = np.searchsorted(owner, np.arange(members + 1))
+    for member in range(members):
+        mine = slice(starts[member], starts[member + 1])
+        values = held[mine].tolist()
+        outcomes[member] = any(value in present for value in values)
+        chances[member] = min(max(mass, 1) / accounts * max(len(values), 1), 0.999)
+        for value, degree in zip(values, degrees[mine].tolist(), strict=True):
             if value not in present:
-                present.add(value)
-                mass += int(degrees[value])
-    return _martingale(np.array(outcomes), np.array(chances)), int(np.sum(outcomes))
+                present[value] = None
+                mass += degree
+    return outcomes[1:], chances[1:]
 
 
 def _martingale(outcomes: npt.NDArray[np.bool_], chances: npt.NDArray[np.float64]) -> float:

@@ -7,14 +7,11 @@ routing and chat do not. A writer's product also draws long answers: this test a
 
 from __future__ import annotations
 
-import numpy as np
-
-from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
-from stillwatch.detection.campaigns.claims.sign_shares import LEAST_ROWS
-from stillwatch.detection.campaigns.claims.ranking import rank_largest
+from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.claims.sign_shares import share_claim
 from stillwatch.detection.campaigns.claims.stating import Procedure
-from stillwatch.detection.profiles.queries import OUTPUT_EDGES
 from stillwatch.records.claim import Claim, Inconclusive, Question
+from stillwatch.detection.profiles.queries import OUTPUT_EDGES
 
 PROCEDURE = Procedure(
     name="output harvest",
@@ -29,31 +26,14 @@ PROCEDURE = Procedure(
 
 def output_harvest_claim(candidate: Candidate) -> Claim | Inconclusive:
     """Rank the members' shares of rich answers."""
-    study, rows = candidate.study, candidate.harvest_rows
-    outputs = study.column("output_tokens")
-    rows = rows[outputs.known[rows]]
     rich_bin = candidate.background.rich_bin
-    histogram = candidate.accounts.histograms["outputs"]
-    others = candidate.outsiders[histogram[candidate.outsiders].sum(axis=1) >= LEAST_EXCHANGES]
-    members, owner, counts = np.unique(study.numbers[rows], return_inverse=True, return_counts=True)
-    if rich_bin is None or not (counts >= LEAST_ROWS).any() or len(others) < LEAST_REFERENCE:
-        return PROCEDURE.cannot(
-            f"{len(rows)} exchanges with output tokens in the group, {len(others)} reference accounts with enough of them",
-            f"output token counts of the members and of {LEAST_REFERENCE} reference accounts",
-        )
-    rich = np.searchsorted(OUTPUT_EDGES, outputs.values[rows], side="right") >= rich_bin
-    shares = (np.bincount(owner, weights=rich, minlength=len(members)) / counts)[counts >= LEAST_ROWS]
-    reference = histogram[others][:, rich_bin:].sum(axis=1) / histogram[others].sum(axis=1)
-    ranked = rank_largest(shares, reference, candidate.group.searched)
-    return PROCEDURE.from_log_e(
-        ranked.log_e,
-        statement=(
-            f"{int(rich.sum())} of {len(rows)} sampled answers have {OUTPUT_EDGES[rich_bin - 1]} tokens or more; {ranked.members} of"
-            f" {ranked.tested} members draw such answers more than {1 - ranked.threshold:.0%} of {ranked.reference} other customers do."
-        ),
-        statistic_name=f"members in the top {ranked.threshold:.0%}",
-        statistic=ranked.members,
-        n=ranked.tested,
-        n_unit="accounts",
-        input_digest=candidate.input_digest,
+    if rich_bin is None:
+        return PROCEDURE.cannot("too few accounts have output token counts", "output token counts")
+    histogram = candidate.accounts.histograms["outputs"].astype("int64")
+    return share_claim(
+        candidate,
+        PROCEDURE,
+        signed=histogram[:, rich_bin:].sum(axis=1),
+        known=histogram.sum(axis=1),
+        what=f"have answers of {OUTPUT_EDGES[rich_bin - 1]} tokens or more",
     )

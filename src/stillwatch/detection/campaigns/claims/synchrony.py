@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.stating import Procedure
+from stillwatch.detection.links.attributes import ranges
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.tails import normal_upper_log_p
 
-LARGEST_GROUP = 300
+LARGEST_GROUP = 100
 """Members read (the first by hash); more add time and no insight."""
 LEAST_EXPECTED = 20.0
 LEAST_HOURS = 24
@@ -38,6 +39,7 @@ PROCEDURE = Procedure(
 )
 
 Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +56,13 @@ def synchrony_claim(candidate: Candidate, minutes: MinuteCounts) -> Claim | Inco
     members = candidate.members[:LARGEST_GROUP]
     if len(members) < 2:
         return PROCEDURE.cannot("a single account", "two members")
-    observed = expected = variance = 0.0
-    hours = 0
-    grids = _hour_grids(minutes, members)
-    habit = _habit(grids)
-    for grid in grids:
-        seen, mean, spread = _hour_moments(grid)
-        mean, spread = mean * habit, spread * habit
-        observed, expected, variance = observed + seen, expected + mean, variance + spread
-        hours += mean > 0.0
+    grid, firsts = _grid(minutes, members)
+    if not len(firsts):
+        return PROCEDURE.cannot("no two members act in one hour", "members that act in common hours")
+    seen, mean, spread = _moments(grid, firsts)
+    habit = _habit(grid)
+    observed, expected, variance = float(seen.sum()), float(mean.sum()) * habit, float(spread.sum()) * habit
+    hours = int((mean > 0.0).sum())
     if expected < LEAST_EXPECTED or hours < LEAST_HOURS or variance <= 0.0:
         return PROCEDURE.cannot(
             f"members meet in {hours} hours, {expected:.1f} coincidences expected",
@@ -81,44 +81,46 @@ def synchrony_claim(candidate: Candidate, minutes: MinuteCounts) -> Claim | Inco
     )
 
 
-def _hour_grids(minutes: MinuteCounts, members: Numbers) -> list[npt.NDArray[np.float64]]:
-    """Return, for each hour in which at least two members act, their [members, 60] counts."""
+def _grid(minutes: MinuteCounts, members: Numbers) -> tuple[Floats, Numbers]:
+    """Return [member-hours, 60] activity, ordered by hour, and the first row of each hour in which two members or more act.
+
+    A minute is active or not: one member's burst within a minute is its own affair.
+    """
     starts = np.searchsorted(minutes.numbers, members, side="left")
     ends = np.searchsorted(minutes.numbers, members, side="right")
-    chosen = np.concatenate([np.arange(start, end) for start, end in zip(starts, ends, strict=True)])
+    chosen = ranges(starts, ends)
     owner = np.repeat(np.arange(len(members)), ends - starts)
     hour, minute = np.divmod(minutes.minutes[chosen], 60)
-    counts = minutes.exchanges[chosen]
-    order = np.lexsort((owner, hour))
-    hour, minute, owner, counts = hour[order], minute[order], owner[order], counts[order]
-    grids = []
-    bounds = np.append(np.flatnonzero(np.diff(hour, prepend=hour[:1] - 1)), len(hour))
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
-        rows = np.cumsum(np.diff(owner[first:last], prepend=owner[first]) > 0)
-        if rows[-1] == 0:
-            continue
-        grid = np.zeros((int(rows[-1]) + 1, 60))
-        # A minute is active or not: one member's burst within a minute is its own affair.
-        grid[rows, minute[first:last]] = np.minimum(counts[first:last], 1)
-        grids.append(grid)
-    return grids
+    row_key, row = np.unique(hour * len(members) + owner, return_inverse=True)
+    row_hour = row_key // len(members)
+    hours, hour_of_row, rows_in_hour = np.unique(row_hour, return_inverse=True, return_counts=True)
+    kept = rows_in_hour[hour_of_row] >= 2
+    new_row = np.cumsum(kept) - 1
+    grid = np.zeros((int(kept.sum()), 60))
+    inside = kept[row]
+    grid[new_row[row[inside]], minute[inside]] = 1.0
+    return grid, np.flatnonzero(np.diff(row_hour[kept], prepend=-1))
 
 
-def _habit(grids: list[npt.NDArray[np.float64]]) -> float:
+def _habit(grid: Floats) -> float:
     """Return 60 sum g^2 of the minute-of-the-hour profile, at least 1; its own sampling noise makes it larger, on the safe side."""
-    if not grids:
-        return 1.0
-    profile = np.sum([grid.sum(axis=0) for grid in grids], axis=0)
+    profile = grid.sum(axis=0)
     return float(max(60.0 * ((profile / profile.sum()) ** 2).sum(), 1.0))
 
 
-def _hour_moments(grid: npt.NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return (coincidences, their mean, their variance) of one hour under rotation."""
-    per_minute = grid.sum(axis=0)
-    observed = float((per_minute**2 - (grid**2).sum(axis=0)).sum()) / 2.0
+def _moments(grid: Floats, firsts: Numbers) -> tuple[Floats, Floats, Floats]:
+    """Return coincidences, their mean and their variance under rotation, each [hours]."""
+
+    def per_hour(rows: Floats) -> Floats:
+        summed: Floats = np.add.reduceat(rows, firsts, axis=0)
+        return summed
+
+    observed = (per_hour(grid) ** 2 - per_hour(grid**2)).sum(axis=1) / 2.0
     totals = grid.sum(axis=1)
-    mean = float(totals.sum() ** 2 - (totals**2).sum()) / 2.0 / 60.0
-    power = np.abs(np.fft.fft(grid, axis=1)) ** 2
-    second = float((power.sum(axis=0) ** 2 - (power**2).sum(axis=0)).sum()) / 2.0 / 3600.0
-    squared_means = float((totals**2).sum() ** 2 - (totals**4).sum()) / 2.0 / 3600.0
-    return observed, mean, max(second - squared_means, 0.0)
+    mean = (per_hour(totals) ** 2 - per_hour(totals**2)) / 120.0
+    power = np.abs(np.fft.rfft(grid, axis=1)) ** 2
+    # Frequencies 1 to 29 of the real transform stand for two each.
+    power *= np.concatenate(([1.0], np.full(29, np.sqrt(2.0)), [1.0]))
+    second = (per_hour(power) ** 2 - per_hour(power**2)).sum(axis=1) / 7200.0
+    squared_means = (per_hour(totals**2) ** 2 - per_hour(totals**4)) / 7200.0
+    return observed, mean, np.maximum(second - squared_means, 0.0)

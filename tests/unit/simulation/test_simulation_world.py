@@ -193,7 +193,9 @@ def test_june_letter_moves_to_a_second_pool_after_the_ban(tmp_path):
     assert 0.3 < len(banned) / len(pool) < 0.5
     rows = traffic(tmp_path).group_by("account_id").aggregate([("time", "min")]).to_pylist()
     first = {row["account_id"]: row["time_min"] for row in rows}
-    assert min(first[account] for account in pool - banned.keys()) > max(banned.values()) - (max(banned.values()) - min(banned.values()))
+    assert min(first[account] for account in pool - banned.keys()) > max(banned.values()) - (
+        max(banned.values()) - min(banned.values())
+    )
     text = [row["prompt"] for row in traffic(tmp_path).to_pylist() if row["account_id"] in pool]
     shared = Counter(word for prompt in text for word in set(prompt.split()))
     assert sum(count == len(text) for count in shared.values()) >= 6

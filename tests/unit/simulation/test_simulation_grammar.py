@@ -101,7 +101,17 @@ def test_an_unknown_symbol_is_named(small):
 
 
 @pytest.mark.parametrize(
-    "name", ["chat.english", "chat.german", "chat.french", "chat.spanish", "work.english", "task.maths", "task.code", "ask.code"]
+    "name",
+    [
+        "chat.english",
+        "chat.german",
+        "chat.french",
+        "chat.spanish",
+        "work.english",
+        "task.maths",
+        "task.code",
+        "ask.code",
+    ],
 )
 def test_free_text_hardly_ever_repeats(name):
     texts = compose(load(), name, 4_000)

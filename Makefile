@@ -1,0 +1,108 @@
+# Two commands do all the set-up on a fresh machine with Python 3.11 or later: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+
+# Settings: `make demo PYTHON=python3.12`, `make test WORKERS=4`, `make results RESULTS=--quick`.
+PYTHON ?=
+VENV ?= .venv
+WORKERS ?= 2
+DEMO ?= demo-output
+PYTEST ?=
+RESULTS ?=
+
+PY := $(VENV)/bin/python
+# The environment's own pip reads the exact versions from here, for what it builds with as well.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP := $(PY) -m pip install
+# Prints the names of a dependency group of pyproject.toml; pip knows groups only since 25.1.
+GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
+SAY = @printf '==> %s\n'
+
+.PHONY: help demo test check pytest bench results docs clean distclean install install-test install-bench
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: install ## simulate an incident, detect it, show the campaigns, write the report
+	$(SAY) "running the demonstration; the first run compiles the sketch kernels"
+	@$(VENV)/bin/stillwatch demo --out "$(DEMO)"
+
+test: install-test ## install what the tests need, and run everything
+	@.ci/system-packages java chromium
+	@$(MAKE) check
+	@$(MAKE) pytest
+	$(SAY) "all checks and tests passed"
+
+check: install-test ## lint, format and types
+	$(SAY) "ruff"
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	$(SAY) "mypy --strict"
+	@$(VENV)/bin/mypy
+
+pytest: install-test ## the tests alone; PYTEST='tests/unit -x' for some of them
+	$(SAY) "pytest with $(WORKERS) processes"
+	@$(VENV)/bin/pytest -n "$(WORKERS)" --dist loadscope $(PYTEST)
+
+bench: install-bench ## sketch throughput beside other libraries; the whole detection at 0.1, 1 and 10 million exchanges
+	@mkdir -p build/benchmarks
+	$(SAY) "sketch throughput"
+	@$(PY) -m benchmarks.sketch_throughput --out build/benchmarks/sketch_throughput.json
+	$(SAY) "detection at scale"
+	@$(PY) -m benchmarks.detect_scale --out build/benchmarks/detect_scale.json
+
+results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
+	$(SAY) "measuring; this takes long"
+	@$(PY) -m benchmarks.results $(RESULTS)
+
+docs: install-test ## make docs/commands.md and docs/formats.md again from the code
+	@$(PY) -m stillwatch.cli.command_reference > docs/commands.md
+	@$(PY) -m docs.formats_page > docs/formats.md
+
+install: $(VENV)/.installed
+
+install-test: $(VENV)/.installed-test
+
+install-bench: $(VENV)/.installed-bench
+
+$(PY):
+	@chosen=; \
+	for candidate in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then chosen=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$chosen" ]; then \
+	  echo "==> found no Python 3.11 or later; install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	if ! "$$chosen" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  .ci/system-packages "venv:$$("$$chosen" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; \
+	fi; \
+	echo "==> making $(VENV) with $$chosen ($$("$$chosen" --version))"; \
+	"$$chosen" -m venv "$(VENV)"
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
+	$(SAY) "installing stillwatch"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.installed
+	$(SAY) "installing what the tests need"
+	@$(PIP) --editable '.[spark]' $$($(GROUP) test)
+	@touch $@
+
+$(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed
+	$(SAY) "installing what the benchmarks need"
+	@$(PIP) $$($(GROUP) bench)
+	@touch $@
+
+clean: ## remove what was made, but not the environment
+	rm -rf build dist "$(DEMO)" .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache spark-warehouse metastore_db derby.log
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove the environment too
+	rm -rf "$(VENV)"

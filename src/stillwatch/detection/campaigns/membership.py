@@ -1,0 +1,111 @@
+"""Membership: which accounts of a selected candidate bear the evidence themselves.
+
+A campaign's claims are about most of its members. An account that merely used the same text, address or parameters must not be
+flagged by their company. Takes a selected candidate. Gives the members that stand out in what speaks against ordinary use, and
+that one hand ties to another such member: a rare payment, address, network or organisation, the common rhythm, or a batch of
+registrations. Accounts with too few exchanges to be measured stay only when both hold on what there is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, Candidate
+from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, PickedAlike
+from stillwatch.detection.campaigns.claims.registration import NEAR_US
+from stillwatch.detection.campaigns.explanations import ORDINARY_USE, Result
+from stillwatch.detection.links.kinds import Kind
+from stillwatch.detection.profiles.closeness import squared_distances
+from stillwatch.records.claim import Claim
+from stillwatch.records.sketch import CAPABILITY_SIGNS
+
+Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+STANDING = 0.2
+"""A member stands out when at most this share of reference accounts do as much."""
+TYING_KINDS = (int(Kind.PAYMENT), int(Kind.IP), int(Kind.NETWORK), int(Kind.ORGANIZATION))
+LARGEST_TIE = 0.02
+"""A value on more than this share of all accounts (and more than the group has members) ties nobody."""
+
+
+def standing_members(candidate: Candidate, results: dict[str, Result], alike: dict[str, PickedAlike]) -> Numbers:
+    """Return the members that bear the evidence, ascending; all of them when the candidate is one account."""
+    members = candidate.members
+    if len(members) == 1:
+        return members
+    harvests = _harvests(candidate, results)
+    kept = harvests & (_tied(candidate, members[harvests]) | _in_rhythm(candidate, members[harvests], alike))
+    kept |= harvests & _in_batch(candidate, harvests)
+    standing: Numbers = members[kept]
+    return standing
+
+
+def _harvests(candidate: Candidate, results: dict[str, Result]) -> Mask:
+    """[m] members that stand out in the strongest claim against ordinary use."""
+    claims = [results[name] for name in ORDINARY_USE.tests if isinstance(results.get(name), Claim)]
+    strongest = max(
+        (claim for claim in claims if isinstance(claim, Claim)), key=lambda claim: (claim.log_e, claim.name)
+    )
+    signed, known = _counts(candidate, strongest.name)
+    others = candidate.outsiders[known[candidate.outsiders] >= LEAST_EXCHANGES]
+    line = float(np.quantile(signed[others] / known[others], 1.0 - STANDING))
+    mine = signed[candidate.members] / np.maximum(known[candidate.members], 1)
+    standing: Mask = mine > line
+    return standing
+
+
+def _counts(candidate: Candidate, name: str) -> tuple[Numbers, Numbers]:
+    """Return ([accounts] exchanges with the sign, [accounts] exchanges with the column) of a test against ordinary use."""
+    accounts = candidate.accounts
+    if name == "output harvest":
+        histogram = accounts.histograms["outputs"].astype(np.int64)
+        return histogram[:, candidate.background.rich_bin :].sum(axis=1), histogram.sum(axis=1)
+    if name == "capability concentration":
+        place = int(np.argmax(accounts.capabilities[candidate.members].sum(axis=0)))
+        return accounts.capabilities[:, place], accounts.prompts
+    if name == "concealed reasoning":
+        return accounts.capabilities[:, len(CAPABILITY_SIGNS) - 1], accounts.prompts
+    return accounts.extraction, accounts.prompts
+
+
+def _tied(candidate: Candidate, harvesting: Numbers) -> Mask:
+    """[m] members that share a rare identity value with a harvesting member."""
+    table = candidate.table
+    owner, held = table.held_by(candidate.members)
+    rare = table.degrees[held] <= max(LARGEST_TIE * table.accounts, len(candidate.members))
+    usable = np.isin(table.kinds[held], TYING_KINDS) & rare
+    owner, held = owner[usable], held[usable]
+    by_harvester = np.isin(candidate.members[owner], harvesting)
+    values, counts = np.unique(held[by_harvester], return_counts=True)
+    tied = np.zeros(len(candidate.members), dtype=bool)
+    tied[owner[np.isin(held, values[counts >= 2])]] = True
+    return tied
+
+
+def _in_rhythm(candidate: Candidate, harvesting: Numbers, alike: dict[str, PickedAlike]) -> Mask:
+    """[m] members as near to the harvesting members' rhythm as `STANDING` of accounts are to those most like them."""
+    near = np.zeros(len(candidate.members), dtype=bool)
+    for feature in RHYTHMS:
+        counts = candidate.accounts.histograms[feature]
+        usable = harvesting[counts[harvesting].sum(axis=1) >= LEAST_EXCHANGES]
+        if feature not in alike or len(usable) < 2:
+            continue
+        profile = (counts[usable] / counts[usable].sum(axis=1, keepdims=True)).mean(axis=0)
+        distances = squared_distances(counts[candidate.members], profile)
+        line = float(np.quantile(alike[feature].distances, STANDING))
+        near |= np.nan_to_num(distances, nan=np.inf) <= line
+    return near
+
+
+def _in_batch(candidate: Candidate, harvests: Mask) -> Mask:
+    """[m] members that registered within minutes of a harvesting member."""
+    created = candidate.accounts.created_us[candidate.members]
+    batch = np.zeros(len(created), dtype=bool)
+    order = np.argsort(created, kind="stable")
+    order = order[~np.isnan(created[order]) & harvests[order]]
+    near = np.flatnonzero(np.diff(created[order]) <= NEAR_US)
+    batch[order[near]] = True
+    batch[order[near + 1]] = True
+    return batch
