@@ -63,7 +63,7 @@ results: install-bench ## measure everything that docs/results.md states; RESULT
 
 docs: install-test ## make docs/commands.md and docs/formats.md again from the code
 	@$(PY) -m stillwatch.cli.command_reference > docs/commands.md
-	@$(PY) -m docs.formats_page > docs/formats.md
+	@$(PY) docs/formats_page.py > docs/formats.md
 
 install: $(VENV)/.installed
 

@@ -7,6 +7,7 @@ syntax tree or the text; none imports what it reads.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,9 +78,9 @@ def texts(root: Path) -> Iterator[tuple[str, str]]:
             yield path.relative_to(root).as_posix(), path.read_text(encoding="utf-8", errors="replace")
 
 
-def functions(module: Module) -> Iterator[Function]:
-    """Give every function of a module, methods and inner ones included."""
-    for node in ast.walk(module.tree):
+def functions(of: ast.AST) -> Iterator[Function]:
+    """Give every function of a module or class, methods and inner ones included."""
+    for node in ast.walk(of):
         if isinstance(node, Function):
             yield node
 
@@ -107,7 +108,7 @@ def functions_are_short(root: Path) -> list[str]:
     return [
         module.at(function, f"{function.name} of {lines} lines, at most {MOST_FUNCTION_LINES}")
         for module in modules(root)
-        for function in functions(module)
+        for function in functions(module.tree)
         if (lines := (function.end_lineno or function.lineno) - function.lineno + 1) > MOST_FUNCTION_LINES
     ]
 
@@ -123,10 +124,10 @@ def names_say_something(root: Path) -> list[str]:
 
 
 def packages_say_what_they_do(root: Path) -> list[str]:
-    """Every folder of the library is a package that says what it takes, gives and promises."""
+    """Every folder of modules is a package that says what it takes, gives and promises; of the whole, `pipeline.py` says it."""
     found = []
     by_path = {module.path: module for module in library(root)}
-    for folder in sorted({Path(path).parent for path in by_path}):
+    for folder in sorted({Path(path).parent for path in by_path} - {Path(LIBRARY)}):
         module = by_path.get((folder / "__init__.py").as_posix())
         if module is None:
             found.append(f"{folder.as_posix()}:1: a folder of modules without __init__.py")
@@ -143,9 +144,11 @@ def everything_public_is_described(root: Path) -> list[str]:
     for module in library(root):
         if not ast.get_docstring(module.tree):
             found.append(module.at(1, "module without a docstring"))
-        for node in _members(module.tree):
-            if not node.name.startswith("_") and not ast.get_docstring(node):
-                found.append(module.at(node, f"{node.name} without a docstring"))
+        found += [
+            module.at(node, f"{node.name} without a docstring")
+            for node in _members(module.tree)
+            if not node.name.startswith("_") and not ast.get_docstring(node)
+        ]
     return found
 
 
@@ -178,34 +181,39 @@ def errors_are_not_swallowed(root: Path) -> list[str]:
 
 
 def errors_have_their_place(root: Path) -> list[str]:
-    """Every error class of the library stands in an `errors.py` and is called so."""
+    """Every error stems from StillwatchError, and the branches of each package stand in its `errors.py`."""
     found = []
     for module in library(root):
         for node in ast.walk(module.tree):
             if not isinstance(node, ast.ClassDef):
                 continue
-            of_errors = any(_dotted(base).endswith(("Error", "Exception")) for base in node.bases)
-            if of_errors and not module.path.endswith("/errors.py"):
-                found.append(module.at(node, f"{node.name} is an error outside errors.py"))
-            if of_errors and not node.name.endswith("Error"):
-                found.append(module.at(node, f"{node.name} is an error that is not called so"))
+            bases = [_dotted(base).rsplit(".", 1)[-1] for base in node.bases]
+            if not any(base.endswith(("Error", "Exception")) for base in bases):
+                continue
+            if node.name != "StillwatchError" and all(hasattr(builtins, base) for base in bases):
+                found.append(module.at(node, f"{node.name} does not stem from StillwatchError"))
+            if "StillwatchError" in bases and not module.path.endswith("/errors.py"):
+                found.append(module.at(node, f"{node.name} is a branch of its package outside errors.py"))
     return found
 
 
 def records_do_not_change(root: Path) -> list[str]:
-    """Data classes of the library are slotted and keyword-only; those of `records` are frozen too."""
+    """Data classes are slotted, unless they keep what they computed; those of `records` are frozen and keyword-only too."""
     found = []
     for module in library(root):
-        wanted = {"slots", "kw_only"} | ({"frozen"} if module.path.startswith(f"{LIBRARY}/records/") else set())
+        wanted = {"slots"} | ({"frozen", "kw_only"} if module.path.startswith(f"{LIBRARY}/records/") else set())
         for node in ast.walk(module.tree):
             if not isinstance(node, ast.ClassDef):
                 continue
+            keeps = any(
+                _dotted(mark) == "cached_property" for child in functions(node) for mark in child.decorator_list
+            )
             for decorator in node.decorator_list:
                 call = decorator if isinstance(decorator, ast.Call) else None
                 if _dotted(call.func if call else decorator) not in {"dataclass", "dataclasses.dataclass"}:
                     continue
                 keywords = {word.arg for word in call.keywords} if call else set()
-                missing = sorted(wanted - keywords)
+                missing = sorted(wanted - keywords - ({"slots"} if keeps else set()))
                 found += [module.at(node, f"{node.name} is a data class without {word}") for word in missing]
     return found
 

@@ -55,7 +55,7 @@ PLANTED: tuple[tuple[rules.Rule, str, str], ...] = (
     (rules.errors_are_not_swallowed, "src/stillwatch/sketches/shape.py", CATCH_ALL.format("(ValueError, BaseException)")),
     (rules.errors_are_not_swallowed, "tests/unit/test_shape.py", CATCH_ALL.format("").replace("except :", "except:")),
     (rules.errors_have_their_place, "src/stillwatch/sketches/shape.py", "class ShapeError(StillwatchError):\n    pass\n"),
-    (rules.errors_have_their_place, "src/stillwatch/sketches/errors.py", "class BadShape(errors.StillwatchError):\n    pass\n"),
+    (rules.errors_have_their_place, "src/stillwatch/sketches/errors.py", "class ShapeError(ValueError):\n    pass\n"),
     (rules.records_do_not_change, "src/stillwatch/records/claim.py", "@dataclass(slots=True, kw_only=True)\nclass Claim:\n    n: int\n"),
     (rules.records_do_not_change, "src/stillwatch/sketches/shape.py", "@dataclass\nclass Shape:\n    n: int\n"),
     (rules.nothing_depends_on_the_process, "src/stillwatch/sketches/shape.py", "key = hash('a')\n"),
@@ -86,7 +86,7 @@ def clean_tree(tmp_path: Path) -> Path:
         plant(tmp_path, f"src/stillwatch/{package}__init__.py", PACKAGE)
     plant(tmp_path, "src/stillwatch/sketches/shape.py", CLEAN)
     plant(tmp_path, "src/stillwatch/sketches/cores.py", CLEAN)
-    plant(tmp_path, "src/stillwatch/sketches/errors.py", '"""E."""\nclass ShapeError(ValueError):\n    """A."""\n')
+    plant(tmp_path, "src/stillwatch/sketches/errors.py", '"""E."""\nclass ShapeError(StillwatchError):\n    """A."""\n')
     plant(
         tmp_path,
         "src/stillwatch/cli/main.py",

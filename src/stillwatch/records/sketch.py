@@ -51,7 +51,6 @@ EXTRACTION_SIGNS = (
     | Intent.TOOL_TRAJECTORY
     | Intent.CLEANING
     | Intent.THINKING_LANGUAGE
-    | Intent.PROBING
     | Intent.EXEMPLARS
 )
 """Signs that speak for harvesting. `TRANSLATION` and `PROCESSING` speak for ordinary work; `CODE` and `MATHEMATICS` only name

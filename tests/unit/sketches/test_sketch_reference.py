@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import sketch_reference
@@ -76,3 +77,34 @@ def test_signature_agrees_with_the_oracle(bins: int, words: int) -> None:
     text = " ".join(f"w{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(words))
     given = signatures(pa.array([text]), bins=bins)[0]
     assert given.tolist() == sketch_reference.signature(sketch_reference.masked_words(text), bins)
+
+
+MIDDLES = ["你", "  ", " \n", "é", "\u200b", "12", '"a"', "\u3000", " ", "A.", "\u00a0 ", "你 ", "९", "\U00020000b"]
+
+
+@pytest.mark.parametrize("middle", MIDDLES, ids=ascii)
+def test_kernels_agree_at_every_place_of_a_block(middle: str) -> None:
+    # The fold reads blocks of 64 bytes: whatever stands at their seams must not matter.
+    prompts = [
+        ("ab c, " * 12)[:before] + middle + ending for before in range(66) for ending in (" end" * 20, "end " * 20)
+    ]
+    assert sketched(prompts) == [sketch_reference.sketch(prompt) for prompt in prompts]
+
+
+@pytest.mark.parametrize("inside", [*range(508, 516)])
+def test_kernels_agree_on_the_reach_of_a_quote(inside: int) -> None:
+    prompt = 'say "' + ("y " * 260)[:inside] + '" now'
+    assert sketched([prompt]) == [sketch_reference.sketch(prompt)]
+
+
+@pytest.mark.parametrize("inside", [*range(8185, 8195)])
+def test_kernels_agree_on_the_reach_of_data(inside: int) -> None:
+    prompt = 'say {"' + ("y " * 4100)[:inside] + '"} now'
+    assert sketched([prompt]) == [sketch_reference.sketch(prompt)]
+
+
+@pytest.mark.parametrize("count", [*range(20, 60), 120, 333, 700])
+def test_kernels_agree_on_plain_words(count: int) -> None:
+    rng = np.random.default_rng(count)
+    prompt = " ".join("".join(rng.choice(list("abcdefghij"), size=rng.integers(1, 20))) for _ in range(count))
+    assert sketched([prompt]) == [sketch_reference.sketch(prompt)]

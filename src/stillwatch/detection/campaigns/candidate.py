@@ -79,8 +79,11 @@ class Candidate:
 
     @property
     def harvest_rows(self) -> Numbers:
-        """Study rows that carry the trait."""
-        return self.rows[self.harvest]
+        """Study rows that carry the trait, or all rows where these are the smaller part.
+
+        A narrow text (one variant of a scaffold) is on few of its users' exchanges; what the rest are like matters as much.
+        """
+        return self.rows[self.harvest] if 2 * int(self.harvest.sum()) >= len(self.rows) else self.rows
 
 
 def measure_background(accounts: Accounts, table: AttributeTable) -> Background:

@@ -34,7 +34,7 @@ CAPABILITIES = (
 
 def capability(candidate: Candidate) -> str:
     """Name the capabilities that at least a third of the harvest asks for, most frequent first."""
-    intent = candidate.study.column("intent").values[candidate.harvest_rows]
+    intent = candidate.study.column("intent").values[candidate.rows[candidate.harvest]]
     if not len(intent):
         return "not known (no prompt text)"
     rates = [(float(((intent & int(signs)) != 0).mean()), title) for signs, title in CAPABILITIES]
@@ -81,7 +81,7 @@ def links(candidate: Candidate) -> tuple[Link, ...]:
 
 def exhibits(candidate: Candidate, files: tuple[str, ...]) -> tuple[Exhibit, ...]:
     """Choose exchanges that show the harvest: with signs first, one per member, by delivery hash."""
-    study, rows = candidate.study, candidate.harvest_rows
+    study, rows = candidate.study, candidate.rows[candidate.harvest]
     if not len(rows):
         return ()
     signs = _signs(candidate, rows)

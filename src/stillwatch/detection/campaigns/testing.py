@@ -28,7 +28,7 @@ from stillwatch.detection.campaigns.explanations import EXPLANATIONS, OWN_PRODUC
 from stillwatch.detection.links.kinds import Kind
 
 ONE_OWNER_SHARE = 0.6
-"""Members that share one organisation or payment from this share on belong openly to one customer."""
+"""When this share of the members declare an organisation that another member declares too, the group is openly a customer's."""
 ALONE = frozenset(
     {"regression suite", "bulk work on own material", "ordinary use", "one customer's product over several keys"}
 )
@@ -82,11 +82,13 @@ def applicable_explanations(candidate: Candidate) -> tuple[Innocent, ...]:
 
 
 def openly_one_customer(candidate: Candidate) -> bool:
-    """Tell whether one organisation or payment is on most members."""
+    """Tell whether most members declare an organisation in common with another member.
+
+    A common payment does not count: an operator pays for accounts that pretend to be strangers; an organisation is declared.
+    """
     table = candidate.table
-    held = table.held_by(candidate.members)[1]
-    owners = held[np.isin(table.kinds[held], (int(Kind.ORGANIZATION), int(Kind.PAYMENT)))]
-    if not len(owners):
-        return False
-    most = int(np.unique(owners, return_counts=True)[1].max())
-    return most >= ONE_OWNER_SHARE * len(candidate.members)
+    owner, held = table.held_by(candidate.members)
+    declared = table.kinds[held] == int(Kind.ORGANIZATION)
+    organizations, inverse, counts = np.unique(held[declared], return_inverse=True, return_counts=True)
+    common = np.unique(owner[declared][counts[inverse] >= 2]) if len(organizations) else organizations
+    return len(common) >= ONE_OWNER_SHARE * len(candidate.members)

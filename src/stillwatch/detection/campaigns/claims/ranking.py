@@ -19,6 +19,8 @@ import numpy.typing as npt
 from stillwatch.statistics.e_values import mean_log_e
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2)
+NOTHING = -50.0
+"""ln of an e-value that stands for none."""
 RATES = (0.6, 0.7, 0.8, 0.9, 0.98)
 
 Floats = npt.NDArray[np.float64]
@@ -67,8 +69,11 @@ def rank_largest(values: Floats, reference: Floats, searched: float = 0.0) -> Ra
 def most_log_e(count: int, members: int, chance: float) -> float:
     """E-value for H0: each member stands out with at most `chance`; the alternative is that most do.
 
-    Each ratio is at most 1 on average under H0, since r is above the chance; so is their mean.
+    Each ratio is at most 1 on average under H0, since r is above the chance; so is their mean, and so is what is left of it when
+    less than half of the members pay nothing.
     """
+    if 2 * count < members:
+        return NOTHING
     return mean_log_e(
         [
             count * math.log(rate / chance) + (members - count) * math.log((1.0 - rate) / (1.0 - chance))
