@@ -11,7 +11,7 @@ import pyarrow as pa
 from stillwatch.simulation.exchanges import account_ids, email_names, nullable_ids, to_time
 from stillwatch.simulation.population import Cohort, Rows
 
-_LICENCES = pa.array([None, "data partnership agreement"], pa.string())
+_LICENCES = pa.array([None, "data partnership agreement", "security testing agreement"], pa.string())
 _ROLES = pa.array([None, "operator", "reseller", "victim", "licensed"], pa.string())
 
 

@@ -39,6 +39,11 @@ FEW_WORDS: Final = 12
 
 QUOTED, FENCED, DATA, URL, EMAIL = range(5)
 
+Token = tuple[Any, Any, Any, Any, Any]
+"""The token that the last run belongs to: its first byte, the words before it, its changes between letters and digits,
+its end, and whether it was masked."""
+_NO_TOKEN: Final = (0, 0, 0, -2, False)
+
 WORD_SEED = np.uint64(domain_seed("word/v1"))
 SHAPE_SEED = np.uint64(domain_seed("shape/v1"))
 OPENING_SEED = np.uint64(domain_seed("opening/v1"))
@@ -73,8 +78,7 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
     span = 0
     span_begin = np.int64(scratch.spans[0, 0]) if spans > 0 else _NOWHERE
     skip_to = np.int64(0)
-    # The token that the last run belongs to: first byte, words before it, changes between letters and digits.
-    token_begin, token_words, token_changes, token_end, opaque = 0, 0, 0, -2, False
+    token = _NO_TOKEN
     for run in range(runs):
         entry: Any = np.int64(all_runs[np.uint64(run)])
         kind = entry & 3
@@ -82,17 +86,9 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
             continue
         begin: Any = entry >> 2
         end: Any = np.int64(all_runs[np.uint64(run + 1)]) >> 2
-        if (
-            kind == LETTER
-            and skip_to <= begin < span_begin
-            and begin > 0
-            and folded[np.uint64(begin - 1)] == 32
-            and end - begin <= 16
-            and load64(folded, begin) & _FOUR_BYTES != _WWW_DOT
-        ):
-            # A plain word after a space: no token goes on here, and none can be long enough to be masked.
+        if kind == LETTER and skip_to <= begin < span_begin and _is_plain_word(folded, begin, end):
             words[np.uint64(count)] = hash_short(folded, begin, end - begin, WORD_SEED)
-            token_begin, token_words, token_changes, token_end, opaque = begin, count, 0, end, False
+            token = (begin, count, 0, end, False)
             count += 1
             continue
         while begin >= span_begin:
@@ -105,39 +101,56 @@ def masked_words(folded_bytes: int, runs: int, specials: int, scratch: Scratch) 
         if kind == IDEOGRAPH:
             words[np.uint64(count)] = hash_short(folded, begin, end - begin, WORD_SEED)
             count += 1
-            token_end = -2
-            continue
-        if kind == LETTER and _is_web_address(folded, begin, end):
+            token = _NO_TOKEN
+        elif kind == LETTER and _is_web_address(folded, begin, end):
             skip_to = _end_of_url(folded, end, folded_bytes)
             count = _add_mask(words, count, MASK_WORDS[URL])
-            token_end = -2
-            continue
-        adjacent = begin == token_end
-        if adjacent or (begin == token_end + 1 and _joins_token(folded[np.uint64(token_end)])):
-            token_changes += adjacent
+            token = _NO_TOKEN
         else:
-            token_begin, token_words, token_changes, opaque = begin, count, 0, False
-        token_end = end
-        if opaque:
-            continue
-        length = end - token_begin
-        if (token_changes >= OPAQUE_CHANGES and length >= OPAQUE_BYTES) or (
-            length >= LONG_TOKEN_BYTES and folded[token_begin] < 0x80
-        ):
-            opaque = True
-            count = _add_mask(words, token_words, _TOKEN)
-        elif kind == DIGIT:
-            count = _add_mask(words, count, _NUMBER)
-        else:
-            if end - begin <= 16:
-                words[np.uint64(count)] = hash_short(folded, begin, end - begin, WORD_SEED)
-            else:
-                words[np.uint64(count)] = hash_span(folded, begin, end - begin, WORD_SEED)
-            count += 1
+            count, token = _add_run(folded, (begin, end, kind), token, words, count)
     while span < spans:
         count = _add_mask(words, count, MASK_WORDS[scratch.spans[span, 2]])
         span += 1
     return count
+
+
+@inlined
+def _add_run(
+    folded: np.ndarray, run: tuple[Any, Any, Any], token: Token, words: np.ndarray, count: int
+) -> tuple[int, Token]:
+    """Add a run of letters or digits, or take back its token and mask that; return the number of words and the token."""
+    begin, end, kind = run
+    token_begin, token_words, changes, token_end, opaque = token
+    adjacent = begin == token_end
+    if adjacent or (begin == token_end + 1 and _joins_token(folded[np.uint64(token_end)])):
+        changes += np.int64(adjacent)
+    else:
+        token_begin, token_words, changes, opaque = begin, count, 0, False
+    length = end - token_begin
+    if opaque:
+        pass
+    elif (changes >= OPAQUE_CHANGES and length >= OPAQUE_BYTES) or (
+        length >= LONG_TOKEN_BYTES and folded[token_begin] < 0x80
+    ):
+        opaque = True
+        count = _add_mask(words, token_words, _TOKEN)
+    elif kind == DIGIT:
+        count = _add_mask(words, count, _NUMBER)
+    else:
+        words[np.uint64(count)] = hash_span(folded, begin, end - begin, WORD_SEED)
+        count += 1
+    return count, (token_begin, token_words, changes, end, opaque)
+
+
+@inlined
+def _is_plain_word(folded: np.ndarray, begin: int, end: int) -> bool:
+    """Say whether letters stand after a space, are short and not `www.`: no token goes on here, none can get long."""
+    return (
+        begin > 0
+        and folded[np.uint64(begin - 1)] == 32
+        and end - begin <= 16
+        and load64(folded, begin) & _FOUR_BYTES != _WWW_DOT
+    )
 
 
 @inlined

@@ -22,6 +22,8 @@ LEAST_REFERENCE = 20
 """Reference accounts below which nothing can be calibrated."""
 LEAST_EXCHANGES = 20
 """Exchanges below which an account has no rate worth ranking."""
+MOST_ROWS = 4_000
+"""Sampled exchanges of a group that are compared with each other, those with the smallest hashes."""
 RICH_QUANTILE = 0.75
 
 
@@ -77,13 +79,28 @@ class Candidate:
                 found |= self.study.carrying(self.rows, kind, wanted)
         return found
 
-    @property
+    @cached_property
+    def _compared(self) -> Numbers:
+        return self.rows[self.harvest] if 2 * int(self.harvest.sum()) >= len(self.rows) else self.rows
+
+    @cached_property
     def harvest_rows(self) -> Numbers:
-        """Study rows that carry the trait, or all rows where these are the smaller part.
+        """Study rows that carry the trait, or all rows where these are the smaller part; at most `MOST_ROWS`.
 
         A narrow text (one variant of a scaffold) is on few of its users' exchanges; what the rest are like matters as much.
         """
-        return self.rows[self.harvest] if 2 * int(self.harvest.sum()) >= len(self.rows) else self.rows
+        rows = self._compared
+        if len(rows) <= MOST_ROWS:
+            return rows
+        delivery = self.study.column("delivery").values[rows]
+        chosen: Numbers = np.sort(rows[np.argpartition(delivery, MOST_ROWS)[:MOST_ROWS]])
+        return chosen
+
+    @property
+    def sampled_share(self) -> float:
+        """Chance that an exchange of the members like those in `harvest_rows` is among them."""
+        sampled = len(self.rows) / max(int(self.accounts.exchanges[self.members].sum()), 1)
+        return min(sampled, 1.0) * len(self.harvest_rows) / max(len(self._compared), 1)
 
 
 def measure_background(accounts: Accounts, table: AttributeTable) -> Background:

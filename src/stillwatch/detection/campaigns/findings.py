@@ -14,45 +14,57 @@ import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.records.campaign import Explanation, Finding
+from stillwatch.records.sketch import EXTRACTION_SIGNS
+from stillwatch.statistics.dispersion import homogeneity
+from stillwatch.statistics.tails import chi_square_upper_log_p
 
 Numbers = npt.NDArray[np.int64]
 
 RESELLER_SHARE = 0.6
 """A harvest that is at most this share of the median member's exchanges rides on others' traffic."""
 VICTIM_LOG_P = math.log(1e-6)
+EARLY = 0.05
+LATER_US = 2 * 86_400 * 1_000_000
+"""A stolen key is abused after its owner began to use it: the harvest's first twentieth lies this much later than the rest's."""
 LEAST_ROWS = 5
 """Exchanges on each side of a split, at the least."""
 LICENSED_SHARE = 0.8
 
 
 def victims(candidate: Candidate) -> Numbers:
-    """Return members whose harvest comes from other clients or addresses than the rest of their traffic.
+    """Return members whose harvest came later and from other clients or addresses than the rest of their traffic.
 
-    Null, per member: harvest and other exchanges come from the same clients. If no value of a column is on both sides, the
-    chance of such a split among n exchanges with h harvested ones is at most 2^(values - 1) / C(n, h) when exchanges are
-    exchangeable. Rotating addresses (a value per exchange) can show nothing here, by that factor.
+    Null, per member: harvest and other exchanges come from the same clients. A chi-square test of independence on the table of
+    values x (harvest, other), over columns whose values repeat; an operator who mixes a harvest into other traffic relays both.
+    Harvest are the exchanges with the group's text or with a sign of harvesting.
     """
     found = [member for member in candidate.members if _is_split(candidate, int(member))]
     return np.array(found, dtype=np.int64)
 
 
 def _is_split(candidate: Candidate, member: int) -> bool:
-    mine = candidate.study.numbers[candidate.rows] == member
-    harvest = candidate.harvest[mine]
-    n, h = len(harvest), int(harvest.sum())
-    if min(h, n - h) < LEAST_ROWS:
-        return False
+    study = candidate.study
+    mine = study.numbers[candidate.rows] == member
     rows = candidate.rows[mine]
+    harvest = (study.column("intent").values[rows] & int(EXTRACTION_SIGNS)) != 0
+    if candidate.group.seed == "text":
+        harvest |= candidate.harvest[mine]
+    if min(int(harvest.sum()), int((~harvest).sum())) < LEAST_ROWS:
+        return False
+    times = study.column("time_us").values[rows]
+    if np.quantile(times[harvest], EARLY) - np.quantile(times[~harvest], EARLY) < LATER_US:
+        return False
     for name in ("tls", "user_agent", "network"):
-        column = candidate.study.column(name)
-        if not column.known[rows].all():
+        column = study.column(name)
+        known = column.known[rows]
+        values = np.unique(column.values[rows][known], return_inverse=True)[1]
+        if not len(values) or values.max() + 1 > len(values) / LEAST_ROWS:
             continue
-        values = column.values[rows]
-        inside, outside = np.unique(values[harvest]), np.unique(values[~harvest])
-        if len(np.intersect1d(inside, outside)):
-            continue
-        ways = math.lgamma(n + 1) - math.lgamma(h + 1) - math.lgamma(n - h + 1)
-        if (len(inside) + len(outside) - 1) * math.log(2.0) - ways <= VICTIM_LOG_P:
+        table = np.stack(
+            [np.bincount(values[side], minlength=values.max() + 1) for side in (harvest[known], ~harvest[known])]
+        )
+        statistic, degrees = homogeneity(table)
+        if degrees and chi_square_upper_log_p(statistic, degrees) <= VICTIM_LOG_P:
             return True
     return False
 

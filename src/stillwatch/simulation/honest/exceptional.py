@@ -114,6 +114,7 @@ def contract_red_team(count: int, setting: Setting) -> Cohort:
     accounts = new_accounts(count, setting.days, draw)
     organizations(accounts, draw, 1.0)
     accounts["organization"] = draw_keys(teams, draw)[team]
+    accounts["licence"] = 2
     accounts["payment"] = draw_keys(teams, draw)[team]
     streams = new_streams(accounts, np.arange(count), setting.days, draw)
     scripted(streams, setting)

@@ -42,9 +42,7 @@ def repetition_claim(candidate: Candidate) -> Claim | Inconclusive:
     pairs = np.stack([study.numbers[rows], exact.values[rows]])
     inverse, counts = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)[1:]
     repeated = int((counts[inverse.ravel()] >= 2).sum())
-    accounts = candidate.accounts
-    share = len(candidate.rows) / max(int(accounts.exchanges[candidate.members].sum()), 1)
-    chance = SUITE_RATE * share
+    chance = SUITE_RATE * candidate.sampled_share
     return PROCEDURE.from_log_e(
         bernoulli_lower_log_e(repeated, len(rows), chance),
         statement=f"{repeated} of {len(rows)} sampled exchanges repeat a prompt of the same account; a suite would repeat {chance * len(rows):.0f} or more.",

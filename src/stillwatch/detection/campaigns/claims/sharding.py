@@ -56,10 +56,7 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
             "fewer than two members with prompt text", f"{LEAST_EXCHANGES} exchanges with prompts of two members"
         )
     recurring = recurring_exchanges(candidate, rows)
-    accounts = candidate.accounts
-    members = candidate.members
-    share = len(candidate.rows) / max(int(accounts.exchanges[members].sum()), 1)
-    chance = 1.0 - math.exp(-share * (1.0 - _largest_share(owners)) / POOL_FACTOR)
+    chance = 1.0 - math.exp(-candidate.sampled_share * (1.0 - _largest_share(owners)) / POOL_FACTOR)
     count = int(recurring.sum())
     return PROCEDURE.from_log_e(
         bernoulli_lower_log_e(count, len(rows), chance),

@@ -1,0 +1,101 @@
+"""Sharding and repetition: divided prompt sets, public prompt sets and suites, planted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from planted_accounts import accounts_of, candidate_of, study_of
+from scipy import stats
+
+from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.claims.repetition import repetition_claim
+from stillwatch.detection.campaigns.claims.sharding import POOL_FACTOR, recurring_exchanges, sharding_claim
+from stillwatch.records.claim import Claim, Inconclusive
+
+MEMBERS, EACH = 10, 40
+TEMPLATE = [1, 2, 3]
+"""Spans of a scaffold that all prompts of all members have."""
+
+
+def planted(items: dict[int, list[int]], **columns: Any) -> Candidate:
+    """Members that sent these items, each inside the scaffold; item k has spans 100 k to 100 k + 3, and is prompt k."""
+    sent = [
+        {
+            "number": number,
+            "exact": item,
+            "spans": sorted([*TEMPLATE, *range(100 * item, 100 * item + 4)]),
+            "prompt_words": 40,
+            **columns,
+        }
+        for number, mine in items.items()
+        for item in mine
+    ]
+    accounts = accounts_of(30, exchanges=max(len(mine) for mine in items.values()))
+    return candidate_of(sorted(items), accounts=accounts, study=study_of(30, sent))
+
+
+def drawn(pool: int, seed: int) -> dict[int, list[int]]:
+    """Each member draws for itself, with replacement, from one set."""
+    rng = np.random.default_rng(seed)
+    return {number: (rng.integers(pool, size=EACH) + 10).tolist() for number in range(MEMBERS)}
+
+
+def test_a_set_divided_among_members_is_seen_behind_its_common_scaffold() -> None:
+    shards = {number: list(range(10 + EACH * number, 10 + EACH * (number + 1))) for number in range(MEMBERS)}
+    claim = sharding_claim(planted(shards))
+    assert isinstance(claim, Claim)
+    assert claim.statistic == 0
+    assert claim.log_e > 50.0
+
+
+@pytest.mark.parametrize("pool", [EACH, 200, MEMBERS * EACH])
+def test_users_of_a_public_set_are_not(pool: int) -> None:
+    claim = sharding_claim(planted(drawn(pool, seed=11)))
+    assert isinstance(claim, Claim)
+    assert claim.log_e <= 0.0
+
+
+def test_the_stated_chance_holds_for_the_largest_set_that_the_null_allows() -> None:
+    """Recurrences over many draws from a set of that size are not fewer than stated, by a binomial interval at 1e-6."""
+    seeds, recurring, exchanges, chance = range(40), 0, 0, 0.0
+    for seed in seeds:
+        candidate = planted(drawn(POOL_FACTOR * MEMBERS * EACH, seed))
+        recurring += int(recurring_exchanges(candidate, candidate.rows).sum())
+        exchanges += len(candidate.rows)
+        chance = 1.0 - np.exp(-(1.0 - 1.0 / MEMBERS) / POOL_FACTOR)
+    assert recurring >= stats.binom.ppf(1e-6, exchanges, chance)
+
+
+def test_draws_from_that_set_give_evidence_no_more_often_than_promised() -> None:
+    found = [sharding_claim(planted(drawn(POOL_FACTOR * MEMBERS * EACH, seed))) for seed in range(200)]
+    assert all(isinstance(claim, Claim) for claim in found)
+    passed = sum(claim.log_e >= np.log(20.0) for claim in found if isinstance(claim, Claim))
+    assert passed <= stats.binom.isf(1e-6, 200, 0.05)
+
+
+def test_an_item_in_other_words_recurs_and_a_common_scaffold_does_not() -> None:
+    """Members 0 and 1 send item 50 with one span of four changed; nobody else's item is met."""
+    sent = [
+        {"number": 0, "exact": 1, "spans": [*TEMPLATE, 51, 52, 53, 54]},
+        {"number": 1, "exact": 2, "spans": [*TEMPLATE, 51, 52, 53, 99]},
+        {"number": 0, "exact": 3, "spans": [*TEMPLATE, 61, 62, 63, 64]},
+        {"number": 1, "exact": 4, "spans": [*TEMPLATE, 71, 72, 73, 74]},
+    ]
+    candidate = candidate_of([0, 1], accounts=accounts_of(30), study=study_of(30, sent))
+    assert recurring_exchanges(candidate, candidate.rows).tolist() == [True, False, True, False]
+
+
+def test_without_text_or_a_second_member_there_is_no_claim() -> None:
+    nothing = study_of(30, [{"number": number, "exact": None} for number in (0, 1) for _ in range(40)])
+    assert isinstance(sharding_claim(candidate_of([0, 1], accounts=accounts_of(30), study=nothing)), Inconclusive)
+    assert isinstance(sharding_claim(planted({0: list(range(10, 90))})), Inconclusive)
+
+
+@pytest.mark.parametrize(("runs", "standing"), [(1, False), (2, True), (8, True)])
+def test_a_suite_that_runs_again_keeps_its_explanation(runs: int, *, standing: bool) -> None:
+    claim = repetition_claim(planted({number: (list(range(10, 10 + 80 // runs)) * runs)[:80] for number in range(5)}))
+    assert isinstance(claim, Claim)
+    assert (claim.log_e <= 0.0) is standing
+    assert standing or claim.log_e > 20.0
