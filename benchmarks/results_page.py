@@ -122,8 +122,8 @@ def _head(page: Page) -> str:
         f"{here.memory_bytes / 1e9:.1f} GB of memory, {here.system}, Python {here.python}.\n\n"
         "Intervals are 95 % Clopper-Pearson over accounts, pooled over seeds; accounts of one campaign stand or fall "
         "together, so the worst single world stands beside them. Victims of stolen keys and licensed partners count as "
-        "honest. No threshold was changed after looking at these worlds; the worlds of real data use data sets, "
-        "template families and phrases that no development world has (`benchmarks/real_world/sources.py`)."
+        "honest. Worlds of real data use data sets, template families and phrases that no development world has "
+        "(`benchmarks/real_world/sources.py`)."
     )
 
 
@@ -137,7 +137,7 @@ def _at_a_glance(sections: Sequence[Section]) -> str:
             [
                 section.title,
                 (
-                    f"{score['worlds']} worlds, {score['accounts']:,} accounts ({100 * section.honest_share:.2f} % honest), "
+                    f"worlds: {score['worlds']}, {score['accounts']:,} accounts ({100 * section.honest_share:.2f} % honest), "
                     f"{section.exchanges:,} exchanges, {section.quarantined:,} quarantined"
                 ),
                 f"{share(score['recall'])}: {verdict((score['recall']['value'] or 0.0) >= GOAL_RECALL)}",
@@ -160,6 +160,8 @@ def _at_a_glance(sections: Sequence[Section]) -> str:
 
 def _false_discovery_verdict(score: Mapping[str, Any]) -> str:
     rate = score["false_discoveries"]
+    if not rate["whole"]:
+        return "nothing was flagged"
     if rate["high"] <= GOAL_FALSE_DISCOVERIES:
         return "met"
     if (rate["value"] or 0.0) <= GOAL_FALSE_DISCOVERIES:
@@ -224,7 +226,7 @@ def _ablations(section: Section) -> str:
     head = ["columns", "recall", "false discoveries among flagged", "honest accounts flagged", "tests not run"]
     worlds = section.ablations[0].score["worlds"]
     return (
-        f"### With columns left out ({worlds} worlds)\n\nThe licence of a partner stays known: it is in the contract.\n\n"
+        f"### With columns left out (worlds: {worlds})\n\nThe licence of a partner stays known: it is in the contract.\n\n"
         + (_table(head, rows))
     )
 
@@ -271,7 +273,7 @@ def _coordination(figures: Mapping[str, Any] | None) -> str:
     if figures is None:
         return "## Coordination data\n\nNot measured: the third-party data is not there."
     rows = [
-        [name, f"{item['precision']:.2f}", f"{item['recall']:.2f}", f"{item['flagged']:,}"]
+        [name.replace("_", " "), f"{item['precision']:.2f}", f"{item['recall']:.2f}", f"{item['flagged']:,}"]
         for name, item in figures.items()
         if isinstance(item, Mapping) and "precision" in item
     ]

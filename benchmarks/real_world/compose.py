@@ -9,6 +9,8 @@ set, template family or written phrase (table in `sources`).
 What it does not show: the sets never met in life. Text, times and networks are joined by chance, pools are small beside a
 real campaign's (6 to 14 accounts instead of thousands), and honest prompts repeat more than they would.
 
+Compose with `development` and seeds below 11 to tune; results are made with `report` and seeds from 11 on.
+
     python -m benchmarks.real_world.compose OUT --seed 1 --accounts 4000 --split development
 """
 

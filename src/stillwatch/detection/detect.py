@@ -143,7 +143,10 @@ def detect_campaigns(
     groups = _groups(table, accounts, progress)
     background = measure_background(accounts, table)
     measured = Measured(
-        background=background, degrees=degrees, pivots=pivots, alike=picked_alike(accounts, background.reference)
+        background=background,
+        degrees=degrees,
+        pivots=pivots,
+        alike=picked_alike(accounts, background.reference, _generator(accounts)),
     )
     tested = _test_groups(engine, groups, table, accounts, measured, level, progress)
     selection = select([one.log_e for one in tested], [one.candidate.members for one in tested], level)
@@ -211,12 +214,17 @@ def _attributes(engine: Engine, facts: Facts, accounts: Accounts, progress: Prog
     return table, degrees
 
 
+def _generator(accounts: Accounts) -> np.random.Generator:
+    """Seed from the accounts themselves: the same set of accounts draws the same numbers, in whatever order it was read."""
+    return np.random.default_rng(
+        np.frombuffer(hashlib.blake2b(accounts.hashes.tobytes(), digest_size=16).digest(), np.uint32)
+    )
+
+
 def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> tuple[Group, ...]:
     """Seed groups, their cores, and busy accounts alone; each set of members once, observed accounts only."""
     progress.begin("groups", None)
-    rng = np.random.default_rng(
-        np.frombuffer(hashlib.blake2b(accounts.hashes.tobytes(), digest_size=16).digest(), np.uint32)
-    )
+    rng = _generator(accounts)
     seeded = []
     for group in seed_groups(table):
         members = group.members[accounts.observed[group.members]]

@@ -11,7 +11,7 @@ from benchmarks.real_world.single_prompt_classifier import ClassifierFigures
 from benchmarks.results import ABLATIONS, benchmark_documents, without
 from benchmarks.results_page import Ablation, CampaignOutcome, Page, Section, share, write_page
 
-WORK = Path("/somewhere/to/work")
+WORK = Path("/somewhere/to/keep")
 
 
 def _rate(part: int, whole: int, high: float = 1.0) -> dict:
@@ -96,6 +96,13 @@ def test_the_page_names_machine_version_seeds_commands_and_no_working_folder():
     assert str(WORK) not in text
     assert "volume threshold | 100 exchanges or more" in text
     assert "template lift" in text
+
+
+def test_a_run_that_flags_nothing_neither_meets_nor_misses_the_false_discovery_goal():
+    score = _score(recall=0, wrong=0, class_wrong=0) | {"false_discoveries": _rate(0, 0)}
+    glance = write_page(_page(score), hide=WORK).split("## At a glance")[1].split("##")[0]
+    assert "nothing was flagged" in glance
+    assert "0/20, 0.0 % (0.0 to 100.0): **MISSED**" in glance
 
 
 def test_absent_third_party_data_is_said(tmp_path):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stillwatch.detection.campaigns.candidate import Candidate
-from stillwatch.detection.campaigns.claims.likeness import PickedAlike
+from stillwatch.detection.campaigns.claims.likeness import Alike
 from stillwatch.detection.campaigns.describing import campaign_id, capability, exhibits, links
 from stillwatch.detection.campaigns.explanations import Result
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
@@ -59,7 +59,7 @@ class Assembled:
 def assemble(
     tested: list[Tested],
     selection: Selection,
-    alike: dict[str, PickedAlike],
+    alike: Alike,
     member_days: pa.Table,
     accounts: Accounts,
     files: tuple[str, ...],

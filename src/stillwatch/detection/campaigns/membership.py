@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, Candidate
-from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, PickedAlike
+from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, Alike, level_for
 from stillwatch.detection.campaigns.claims.registration import NEAR_US
 from stillwatch.detection.campaigns.explanations import ORDINARY_USE, Result
 from stillwatch.detection.links.kinds import Kind
@@ -30,7 +30,7 @@ LARGEST_TIE = 0.02
 """A value on more than this share of all accounts (and more than the group has members) ties nobody."""
 
 
-def standing_members(candidate: Candidate, results: dict[str, Result], alike: dict[str, PickedAlike]) -> Numbers:
+def standing_members(candidate: Candidate, results: dict[str, Result], alike: Alike) -> Numbers:
     """Return the members that bear the evidence, ascending; all of them when the candidate is one account."""
     members = candidate.members
     if len(members) == 1:
@@ -84,17 +84,18 @@ def _tied(candidate: Candidate, harvesting: Numbers) -> Mask:
     return tied
 
 
-def _in_rhythm(candidate: Candidate, harvesting: Numbers, alike: dict[str, PickedAlike]) -> Mask:
+def _in_rhythm(candidate: Candidate, harvesting: Numbers, alike: Alike) -> Mask:
     """[m] members as near to the harvesting members' rhythm as `STANDING` of accounts are to those most like them."""
     near = np.zeros(len(candidate.members), dtype=bool)
     for feature in RHYTHMS:
         counts = candidate.accounts.histograms[feature]
         usable = harvesting[counts[harvesting].sum(axis=1) >= LEAST_EXCHANGES]
-        if feature not in alike or len(usable) < 2:
+        level = level_for(counts[usable].sum(axis=1), alike[feature])
+        if level is None or len(usable) < 2:
             continue
         profile = (counts[usable] / counts[usable].sum(axis=1, keepdims=True)).mean(axis=0)
         distances = squared_distances(counts[candidate.members], profile)
-        line = float(np.quantile(alike[feature].distances, STANDING))
+        line = float(np.quantile(alike[feature][level].distances, STANDING))
         near |= np.nan_to_num(distances, nan=np.inf) <= line
     return near
 

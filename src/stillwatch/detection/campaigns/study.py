@@ -32,6 +32,7 @@ SCALAR_KINDS = {
     Kind.EMAIL_DOMAIN: "email_domain",
     Kind.ORGANIZATION: "organization",
     Kind.BEHAVIOUR: "parameters",
+    Kind.TOOLS: "tools",
 }
 
 

@@ -15,7 +15,7 @@ from stillwatch.detection.campaigns.claims.concentration import concentration_cl
 from stillwatch.detection.campaigns.claims.elicitation import elicitation_claim
 from stillwatch.detection.campaigns.claims.end_users import end_users_claim
 from stillwatch.detection.campaigns.claims.infrastructure_lift import infrastructure_lift_claim
-from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, PickedAlike, rhythm_claim
+from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, Alike, rhythm_claim
 from stillwatch.detection.campaigns.claims.ordinary_work import ordinary_work_claim
 from stillwatch.detection.campaigns.claims.output_harvest import output_harvest_claim
 from stillwatch.detection.campaigns.claims.pivot import PivotShares, pivot_claim
@@ -41,7 +41,7 @@ class Measured:
     background: Background
     degrees: Degrees
     pivots: tuple[PivotShares, ...]
-    alike: dict[str, PickedAlike]
+    alike: Alike
 
 
 def coordination_results(candidate: Candidate, measured: Measured, minutes: MinuteCounts) -> list[Result]:

@@ -91,9 +91,9 @@ def attribute_table(
     text = np.isin(kinds, [int(kind) for kind in TEXT_KINDS])
     least = np.where(sampled[numbers] >= 20, np.maximum(2, np.ceil(LEAST_SHARE * sampled[numbers])), 1)
     kept = ~text | (exchanges >= least)
-    # Parameters describe an account only when most of its requests use them.
-    behaviour = kinds == int(Kind.BEHAVIOUR)
-    kept &= ~behaviour | (exchanges >= 0.8 * sampled[numbers])
+    # Parameters and tools describe an account only when much of its traffic uses them.
+    kept &= (kinds != int(Kind.BEHAVIOUR)) | (exchanges >= 0.8 * sampled[numbers])
+    kept &= (kinds != int(Kind.TOOLS)) | (exchanges >= 0.3 * sampled[numbers])
     kinds, values, numbers, exchanges = kinds[kept], values[kept], numbers[kept], exchanges[kept]
     new = np.ones(len(kinds), dtype=bool)
     new[1:] = (kinds[1:] != kinds[:-1]) | (values[1:] != values[:-1])

@@ -31,7 +31,14 @@ COVERAGES = (0.85, 0.5)
 LARGEST_PART = 0.8
 """An intersection with more of a text group than this is the group itself."""
 
-PARTING_KINDS = (int(Kind.PAYMENT), int(Kind.IP), int(Kind.NETWORK), int(Kind.TLS), int(Kind.BEHAVIOUR))
+PARTING_KINDS = (
+    int(Kind.PAYMENT),
+    int(Kind.IP),
+    int(Kind.NETWORK),
+    int(Kind.TLS),
+    int(Kind.BEHAVIOUR),
+    int(Kind.TOOLS),
+)
 """Kinds that part the users of one text into groups."""
 
 Numbers = npt.NDArray[np.int64]
@@ -58,7 +65,7 @@ def seed_groups(table: AttributeTable) -> tuple[Group, ...]:
     enough = degrees >= LEAST_MEMBERS
     text = np.isin(table.kinds, [int(kind) for kind in (*TEXT_KINDS, Kind.SYSTEM)]) & enough
     infrastructure = np.isin(table.kinds, [int(kind) for kind in INFRASTRUCTURE_KINDS]) & enough & narrow
-    parameters = (table.kinds == int(Kind.BEHAVIOUR)) & enough & narrow
+    parameters = np.isin(table.kinds, [int(Kind.BEHAVIOUR), int(Kind.TOOLS)]) & enough & narrow
     groups: list[Group] = []
     for seed, chosen in (("text", text), ("infrastructure", infrastructure), ("parameters", parameters)):
         found: dict[bytes, Group] = {}

@@ -22,6 +22,7 @@ class Kind(IntEnum):
     EMAIL_DOMAIN = 25
     ORGANIZATION = 26
     BEHAVIOUR = 40
+    TOOLS = 41
 
     @property
     def title(self) -> str:
@@ -44,6 +45,7 @@ _TITLES = {
     Kind.EMAIL_DOMAIN: "e-mail domain",
     Kind.ORGANIZATION: "organisation",
     Kind.BEHAVIOUR: "request parameters",
+    Kind.TOOLS: "tool set",
 }
 
 TEXT_KINDS = (Kind.SPAN, Kind.BAND, Kind.SHAPE, Kind.PREFIX, Kind.SUFFIX)

@@ -19,6 +19,7 @@ _SCALARS = (
     (Kind.EMAIL_DOMAIN, "email_domain"),
     (Kind.ORGANIZATION, "organization"),
     (Kind.BEHAVIOUR, "parameters"),
+    (Kind.TOOLS, "tools"),
 )
 
 LEAST_WORDS = 8

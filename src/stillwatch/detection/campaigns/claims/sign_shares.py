@@ -17,8 +17,8 @@ from stillwatch.records.claim import Claim, Inconclusive
 
 LEAST_PROMPTS = 5
 """Exchanges of a member with the column, at the least."""
-LEAST_RATE = 0.1
-"""Members' shares up to this are treated as none: they say more about the phrase list than about the customer."""
+LEAST_RATE = 0.25
+"""Members' shares up to this are treated as none: incidental signs, and what a common phrase that seeded the group brings with it."""
 
 
 def share_claim(
