@@ -61,9 +61,11 @@ results: install-bench ## measure everything that docs/results.md states; RESULT
 	$(SAY) "measuring; this takes long"
 	@$(PY) -m benchmarks.results $(RESULTS)
 
-docs: install-test ## make docs/commands.md and docs/formats.md again from the code
+docs: install-test ## make the pages of docs/ that show the code again
 	@$(PY) -m stillwatch.cli.command_reference > docs/commands.md
 	@$(PY) docs/formats_page.py > docs/formats.md
+	@$(PY) docs/detection_page.py > docs/detection.md
+	@$(PY) tests/journey/following.py --write
 
 install: $(VENV)/.installed
 

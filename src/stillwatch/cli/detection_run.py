@@ -15,7 +15,7 @@ from stillwatch.evidence.incident_report.campaigns_file import iso_time
 from stillwatch.evidence.incident_report.wording import counted
 from stillwatch.pipeline import DetectSettings
 from stillwatch.pipeline import detect as run
-from stillwatch.results import DetectSummary
+from stillwatch.evidence.run_files import DetectSummary
 
 
 def run_detection(settings: DetectSettings, terminal: Terminal) -> DetectSummary:

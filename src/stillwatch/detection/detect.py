@@ -21,7 +21,7 @@ from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
 from stillwatch.detection.campaigns.claims.likeness import picked_alike
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
 from stillwatch.detection.campaigns.claims.template_lift import Degrees
-from stillwatch.detection.campaigns.explanations import CHANCE, weigh
+from stillwatch.detection.campaigns.explanations import CHANCE, PRODUCT, weigh
 from stillwatch.detection.campaigns.queries import MEMBER_DAYS, MINUTES, STUDY
 from stillwatch.detection.campaigns.selection import select
 from stillwatch.detection.campaigns.study import Study
@@ -280,13 +280,13 @@ def _test_groups(
 
 
 def _test(candidate: Candidate, measured: Measured, minutes: MinuteCounts, threshold: float) -> Tested:
-    """Test one candidate; a group that is not even one hand's is not asked what it sends, since its e-value is settled."""
+    """Test one candidate; a group that no one hand is shown to hold is not asked what it sends, for its e-value is settled."""
     applicable = applicable_explanations(candidate)
     results = coordination_results(candidate, measured, minutes) if len(candidate.members) > 1 else []
     explanations = weigh({result.name: result for result in results}, applicable, threshold)
-    chance = [explanation for explanation in explanations if explanation.name == CHANCE.name]
-    coordinated = bool(chance) and chance[0].rejected
-    if coordinated or len(candidate.members) == 1:
+    log_e = {explanation.name: explanation.log_e for explanation in explanations}
+    coordinated = log_e.get(CHANCE.name, 0.0) >= threshold
+    if len(candidate.members) == 1 or (coordinated and log_e[PRODUCT.name] > 0.0):
         results += extraction_results(candidate)
         explanations = weigh({result.name: result for result in results}, applicable, threshold)
     return Tested(

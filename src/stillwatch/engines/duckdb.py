@@ -54,6 +54,8 @@ _SETTINGS = (
     "SET python_enable_replacements = false",
     # Nothing is fetched from the network.
     "SET autoinstall_known_extensions = false",
+    # Its progress bar would go to standard output, which belongs to --json.
+    "SET enable_progress_bar = false",
     "SET autoload_known_extensions = false",
     # Order comes from ORDER BY alone; giving up the input order lets large results stream.
     "SET preserve_insertion_order = false",

@@ -30,15 +30,15 @@ class Innocent:
     """What the reader is told when it is not rejected."""
 
 
-_ONE_HAND = (
-    "infrastructure lift", "synchrony", "common hours", "common rhythm", "start in batches", "registration in batches",
+ONE_HAND = (
+    "infrastructure lift", "synchrony", "common hours", "common rhythm", "common calendar", "start in batches", "registration in batches",
 )  # fmt: skip
 """Tests that hold even between customers of one product: these say one hand, not one source."""
 
 CHANCE = Innocent(
     name="chance",
     says="Unrelated customers happen to look alike.",
-    tests=("template lift", "pivot to a new model", *_ONE_HAND),
+    tests=("template lift", "pivot to a new model", *ONE_HAND),
     stands="What the accounts have in common may be chance.",
 )
 PUBLIC_SET = Innocent(
@@ -50,7 +50,7 @@ PUBLIC_SET = Innocent(
 PRODUCT = Innocent(
     name="product on its customers' accounts",
     says="One product, plug-in or tool runs on the accounts of its many customers, each with a life of its own.",
-    tests=_ONE_HAND,
+    tests=ONE_HAND,
     stands="The accounts live by rhythms and infrastructure of their own, as customers of one product do.",
 )
 SUITE = Innocent(

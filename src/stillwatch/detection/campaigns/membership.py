@@ -2,11 +2,13 @@
 
 A campaign's claims are about most of its members. An account that merely used the same text, address or parameters must not be
 flagged by their company. Takes a selected candidate. Gives the members that stand out in what speaks against ordinary use, and
-that one hand ties to another such member: a rare payment, address, network or organisation, the common rhythm, or a batch of
-registrations. Accounts with too few exchanges to be measured stay only when both hold on what there is.
+that bear one of the claims of one hand that speak: a rare payment, address, network or organisation in common with such a member, the
+common rhythm, or a batch of registrations.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, Candidate
 from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, Alike, level_for
 from stillwatch.detection.campaigns.claims.registration import NEAR_US
-from stillwatch.detection.campaigns.explanations import ORDINARY_USE, Result
+from stillwatch.detection.campaigns.explanations import ONE_HAND, ORDINARY_USE, Result
 from stillwatch.detection.links.kinds import Kind
 from stillwatch.detection.profiles.closeness import squared_distances
 from stillwatch.records.claim import Claim
@@ -23,6 +25,8 @@ from stillwatch.records.sketch import CAPABILITY_SIGNS
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+SPEAKING = math.log(20.0)
+"""log e from which a claim of one hand is looked at for its bearers."""
 STANDING = 0.2
 """A member stands out when at most this share of reference accounts do as much."""
 TYING_KINDS = (int(Kind.PAYMENT), int(Kind.IP), int(Kind.NETWORK), int(Kind.ORGANIZATION))
@@ -36,10 +40,25 @@ def standing_members(candidate: Candidate, results: dict[str, Result], alike: Al
     if len(members) == 1:
         return members
     harvests = _harvests(candidate, results)
-    kept = harvests & (_tied(candidate, members[harvests]) | _in_rhythm(candidate, members[harvests], alike))
-    kept |= harvests & _in_batch(candidate, harvests)
-    standing: Numbers = members[kept]
+    spoken = {name for name in ONE_HAND if _speaks(results.get(name))}
+    kept = np.zeros(len(members), dtype=bool)
+    if "infrastructure lift" in spoken:
+        kept |= _tied(candidate, members[harvests])
+    for feature, procedure in RHYTHMS.items():
+        if procedure.name in spoken:
+            kept |= _in_rhythm(candidate, members[harvests], feature, alike)
+    if "registration in batches" in spoken:
+        kept |= _in_batch(candidate.accounts.created_us[members], harvests)
+    if "start in batches" in spoken:
+        kept |= _in_batch(candidate.accounts.first_us[members].astype(np.float64), harvests)
+    if "synchrony" in spoken:
+        kept[:] = True  # coincidences belong to pairs; no member can be told apart by them
+    standing: Numbers = members[kept & harvests]
     return standing
+
+
+def _speaks(result: Result | None) -> bool:
+    return isinstance(result, Claim) and result.log_e >= SPEAKING
 
 
 def _harvests(candidate: Candidate, results: dict[str, Result]) -> Mask:
@@ -84,29 +103,26 @@ def _tied(candidate: Candidate, harvesting: Numbers) -> Mask:
     return tied
 
 
-def _in_rhythm(candidate: Candidate, harvesting: Numbers, alike: Alike) -> Mask:
+def _in_rhythm(candidate: Candidate, harvesting: Numbers, feature: str, alike: Alike) -> Mask:
     """[m] members as near to the harvesting members' rhythm as `STANDING` of accounts are to those most like them."""
-    near = np.zeros(len(candidate.members), dtype=bool)
-    for feature in RHYTHMS:
-        counts = candidate.accounts.histograms[feature]
-        usable = harvesting[counts[harvesting].sum(axis=1) >= LEAST_EXCHANGES]
-        level = level_for(counts[usable].sum(axis=1), alike[feature])
-        if level is None or len(usable) < 2:
-            continue
-        profile = (counts[usable] / counts[usable].sum(axis=1, keepdims=True)).mean(axis=0)
-        distances = squared_distances(counts[candidate.members], profile)
-        line = float(np.quantile(alike[feature][level].distances, STANDING))
-        near |= np.nan_to_num(distances, nan=np.inf) <= line
+    counts = candidate.accounts.histograms[feature]
+    usable = harvesting[counts[harvesting].sum(axis=1) >= LEAST_EXCHANGES]
+    level = level_for(counts[usable].sum(axis=1), alike[feature])
+    if level is None or len(usable) < 2:
+        return np.zeros(len(candidate.members), dtype=bool)
+    profile = (counts[usable] / counts[usable].sum(axis=1, keepdims=True)).mean(axis=0)
+    distances = squared_distances(counts[candidate.members], profile)
+    line = float(np.quantile(alike[feature][level].distances, STANDING))
+    near: Mask = np.nan_to_num(distances, nan=np.inf) <= line
     return near
 
 
-def _in_batch(candidate: Candidate, harvests: Mask) -> Mask:
-    """[m] members that registered within minutes of a harvesting member."""
-    created = candidate.accounts.created_us[candidate.members]
-    batch = np.zeros(len(created), dtype=bool)
-    order = np.argsort(created, kind="stable")
-    order = order[~np.isnan(created[order]) & harvests[order]]
-    near = np.flatnonzero(np.diff(created[order]) <= NEAR_US)
+def _in_batch(times: npt.NDArray[np.float64], harvests: Mask) -> Mask:
+    """[m] members that registered, or began, within minutes of another harvesting member."""
+    batch = np.zeros(len(times), dtype=bool)
+    order = np.argsort(times, kind="stable")
+    order = order[~np.isnan(times[order]) & harvests[order]]
+    near = np.flatnonzero(np.diff(times[order]) <= NEAR_US)
     batch[order[near]] = True
     batch[order[near + 1]] = True
     return batch

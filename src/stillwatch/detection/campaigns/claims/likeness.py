@@ -7,7 +7,7 @@ and picking the nearest ones makes the reference at least as alike as that. Peop
 workers are a random split of one stream. Half of a reference account's exchanges pick its neighbours and the other half, thinned
 to as many exchanges as the members have, is measured: picking does not fit the noise, and the noise is the members' own.
 
-Features: hours of the day, and gaps between exchanges. It does not show a harvest: any fleet under one scheduler is as alike.
+Features: hours of the day, gaps between exchanges, and the calendar in slots of six hours (a shared scheduler, common pauses). It does not show a harvest: any fleet under one scheduler is as alike.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def _procedure(name: str, what: str, method: str) -> Procedure:
 RHYTHMS = {
     "hours": _procedure("common hours", "working hours", "common-hours/v2"),
     "gaps": _procedure("common rhythm", "gaps between exchanges", "common-rhythm/v2"),
+    "calendar": _procedure("common calendar", "active and idle days and hours", "common-calendar/v1"),
 }
 
 
