@@ -5,7 +5,9 @@ one queue without replacement do not. Content is compared apart from the templat
 the same prompt, or a span of it that is not part of what the members share anyway.
 
 Null: members draw independently from a common pool that is at most `POOL_FACTOR` times as large as all that they were seen to
-send; then an exchange recurs with at least a known chance. Few recurrences speak against it (an e-value for "rate at least").
+send; then an exchange recurs with at least a known chance. Few recurrences speak against it (an e-value for "rate at least"). And
+what each goes through for itself it meets once: fragments of content recur between members, not within one. Fragments that fall
+within one member as often as chance deals them speak against it too; the two e-values are averaged.
 Not shown: independent users of an unbounded source do not meet either; that explanation is `chance`, tested elsewhere.
 """
 
@@ -19,11 +21,15 @@ import numpy.typing as npt
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.records.claim import Claim, Inconclusive, Question
-from stillwatch.statistics.e_values import bernoulli_lower_log_e
+from stillwatch.statistics.e_values import bernoulli_log_e, bernoulli_lower_log_e, mean_log_e
 
 POOL_FACTOR = 3
 TEMPLATE_PROMPTS = 1.5
 """A span in at least this many different prompts per member belongs to the template, not to the content."""
+WITHIN_FACTOR = 3.0
+"""Null of the second test: fragments fall within one member at most a third as often as if dealt out at random."""
+FRAGMENT_SHARE = 0.02
+"""A span on more than this share of exchanges is no fragment of the content."""
 LEAST_EXCHANGES = 20
 
 PROCEDURE = Procedure(
@@ -58,11 +64,17 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
     recurring = recurring_exchanges(candidate, rows)
     chance = 1.0 - math.exp(-candidate.sampled_share * (1.0 - _largest_share(owners)) / POOL_FACTOR)
     count = int(recurring.sum())
+    within, met = fragments_within(candidate, rows)
+    dealt = float(((np.unique(owners, return_counts=True)[1] / len(owners)) ** 2).sum())
+    log_e = mean_log_e(
+        [bernoulli_lower_log_e(count, len(rows), chance), bernoulli_log_e(within, met, dealt / WITHIN_FACTOR)]
+    )
     return PROCEDURE.from_log_e(
-        bernoulli_lower_log_e(count, len(rows), chance),
+        log_e,
         statement=(
-            f"{count} of {len(rows)} sampled exchanges recur at another member;"
-            f" a common set would make at least {chance * len(rows):.1f} recur."
+            f"{count} of {len(rows)} sampled exchanges recur at another member; a common set would make at least"
+            f" {chance * len(rows):.1f} recur. {within} of {met} common fragments lie within one member;"
+            f" {dealt * met:.1f} would if exchanges were dealt out at random."
         ),
         statistic_name="recurring exchanges",
         statistic=count,
@@ -81,24 +93,53 @@ def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.b
     study = candidate.study
     owners = study.numbers[rows]
     exact = study.column("exact").values[rows]
-    recurring = _distinct_owners(exact, owners) >= 2
+    recurring = _distinct(exact, owners) >= 2
     places, spans = study.listed(rows, "spans")
     if len(spans):
-        prompt_of_row = np.unique(np.stack([owners, exact]), axis=1, return_inverse=True)[1].ravel()
-        members = _distinct_owners(spans, owners[places])
-        item = _distinct_owners(spans, prompt_of_row[places]) < TEMPLATE_PROMPTS * members
+        members = _distinct(spans, owners[places])
+        item = _distinct(spans, _paired(exact, owners)[places]) < TEMPLATE_PROMPTS * members
         item_spans = np.bincount(places[item], minlength=len(rows))
         met_spans = np.bincount(places[item & (members >= 2)], minlength=len(rows))
         recurring |= (item_spans > 0) & (3 * met_spans >= 2 * item_spans)
     return recurring
 
 
-def _distinct_owners(values: Numbers, owners: Numbers) -> Numbers:
-    """[e] for each element, how many owners its value has."""
+def fragments_within(candidate: Candidate, rows: Numbers) -> tuple[int, int]:
+    """Return (fragments whose first two prompts are one member's, fragments in two prompts or more).
+
+    A fragment is a span on few of the exchanges; its first two different prompts are those with the smallest hashes, and
+    fragments that meet in the same two prompts count once. Who goes through a set for himself meets a fragment of it once; when one
+    queue is dealt out, what recurs in it falls on one member as often as on any two.
+    """
+    study = candidate.study
+    places, spans = study.listed(rows, "spans")
+    exact, owners = study.column("exact").values[rows], study.numbers[rows]
+    order = np.lexsort((exact[places], spans))
+    spans, places = spans[order], places[order]
+    new = np.ones(len(spans), dtype=bool)
+    new[1:] = (spans[1:] != spans[:-1]) | (exact[places[1:]] != exact[places[:-1]])
+    spans, places = spans[new], places[new]
+    firsts = np.flatnonzero(np.diff(spans, prepend=spans[:1] - 1) != 0)
+    counts = np.diff(np.append(firsts, len(spans)))
+    firsts = firsts[(counts >= 2) & (counts <= max(3.0, FRAGMENT_SHARE * len(rows)))]
+    if not len(firsts):
+        return 0, 0
+    pairs = np.unique(np.stack([places[firsts], places[firsts + 1]], axis=1), axis=0)
+    return int((owners[pairs[:, 0]] == owners[pairs[:, 1]]).sum()), len(pairs)
+
+
+def _paired(left: Numbers, right: Numbers) -> Numbers:
+    """Join two columns to one key; two different pairs share a key with a chance of about 2^-64."""
+    joined: Numbers = (left.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ right.astype(np.uint64)).view(np.int64)
+    return joined
+
+
+def _distinct(values: Numbers, others: Numbers) -> Numbers:
+    """[e] for each element, how many different `others` its value has."""
     if not len(values):
         return np.zeros(0, dtype=np.int64)
-    pairs = np.unique(np.stack([values, owners]), axis=1)
-    keys, counts = np.unique(pairs[0], return_counts=True)
+    places = np.unique(_paired(values, others), return_index=True)[1]
+    keys, counts = np.unique(values[places], return_counts=True)
     found: Numbers = counts[np.searchsorted(keys, values)]
     return found
 
