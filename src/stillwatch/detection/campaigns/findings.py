@@ -26,6 +26,10 @@ VICTIM_LOG_P = math.log(1e-6)
 EARLY = 0.05
 LATER_US = 2 * 86_400 * 1_000_000
 """A stolen key is abused after its owner began to use it: the harvest's first twentieth lies this much later than the rest's."""
+ESTABLISHED_US = 60 * 86_400 * 1_000_000
+"""Or the account was registered so long before: its owner's beginning may lie before the logs."""
+MOSTLY = 0.9
+"""Own and foreign clients together make up at least this share of a victim's exchanges."""
 LEAST_ROWS = 5
 """Exchanges on each side of a split, at the least."""
 LICENSED_SHARE = 0.8
@@ -36,9 +40,15 @@ def victims(candidate: Candidate) -> Numbers:
 
     Null, per member: harvest and other exchanges come from the same clients. A chi-square test of independence on the table of
     values x (harvest, other), over columns whose values repeat; an operator who mixes a harvest into other traffic relays both.
-    Harvest are the exchanges with the group's text or with a sign of harvesting.
+    Harvest are the exchanges with the group's text or with a sign of harvesting. Where no text tells them apart, clients do: exchanges
+    from clients that other members use, which began days after exchanges from clients that no other member uses, or long after
+    the registration.
     """
-    found = [member for member in candidate.members if _is_split(candidate, int(member))]
+    found = [
+        member
+        for member in candidate.members
+        if _is_split(candidate, int(member)) or _has_foreign_clients(candidate, int(member))
+    ]
     return np.array(found, dtype=np.int64)
 
 
@@ -65,6 +75,29 @@ def _is_split(candidate: Candidate, member: int) -> bool:
         )
         statistic, degrees = homogeneity(table)
         if degrees and chi_square_upper_log_p(statistic, degrees) <= VICTIM_LOG_P:
+            return True
+    return False
+
+
+def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
+    study, rows = candidate.study, candidate.rows
+    owners = study.numbers[rows]
+    mine = owners == member
+    times = study.column("time_us").values[rows][mine]
+    for name in ("tls", "user_agent", "network"):
+        column = study.column(name)
+        if not column.known[rows].all():
+            continue
+        values = column.values[rows]
+        pairs = np.unique(np.stack([values[~mine], owners[~mine]]), axis=1)
+        shared, others = np.unique(pairs[0], return_counts=True)
+        foreign = np.isin(values[mine], shared[others >= 2])
+        own = ~np.isin(values[mine], shared)
+        if min(int(foreign.sum()), int(own.sum())) < LEAST_ROWS or (foreign | own).mean() < MOSTLY:
+            continue
+        began = float(np.quantile(times[foreign], EARLY))
+        created = float(candidate.accounts.created_us[member])
+        if began - float(np.quantile(times[own], EARLY)) >= LATER_US or began - created >= ESTABLISHED_US:
             return True
     return False
 

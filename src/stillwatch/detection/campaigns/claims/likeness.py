@@ -27,6 +27,8 @@ from stillwatch.records.claim import Claim, Inconclusive, Question
 
 NEIGHBOURS = 8
 MOST_REFERENCE = 2_000
+ENOUGH_REFERENCE = 200
+"""Reference accounts from which more exchanges are measured: fewer accounts would rank more coarsely than noise does."""
 LEVELS = (20, 50, 100, 200, 500)
 """Numbers of exchanges for which the reference is measured."""
 ASSUMPTIONS = (
@@ -81,7 +83,7 @@ def picked_alike(accounts: Accounts, reference: npt.NDArray[np.int64], rng: np.r
             chosen = reference[counts[reference].sum(axis=1) >= 2 * level]
             # Account numbers follow hashes, so evenly spaced ones are a random draw that does not change with the order of input.
             chosen = chosen[:: max(1, -(-len(chosen) // MOST_REFERENCE))]
-            if len(chosen) >= LEAST_REFERENCE:
+            if len(chosen) >= (LEAST_REFERENCE if level == LEVELS[0] else ENOUGH_REFERENCE):
                 distances = _to_nearest(counts[chosen], level, rng)
                 known = ~np.isnan(distances)
                 levels[level] = PickedAlike(numbers=chosen[known], distances=distances[known])
