@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench results docs clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench results docs picture clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -66,6 +66,10 @@ docs: install-test ## make the pages of docs/ that show the code again
 	@$(PY) docs/formats_page.py > docs/formats.md
 	@$(PY) docs/detection_page.py > docs/detection.md
 	@$(PY) tests/journey/following.py --write
+
+picture: demo ## make docs/picture.png again from the demonstration; needs Chromium
+	@chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1080,1105 \
+	  --screenshot="$(CURDIR)/docs/picture.png" "file://$$(realpath "$(DEMO)")/case/report.html"
 
 install: $(VENV)/.installed
 

@@ -28,8 +28,8 @@ LATER_US = 2 * 86_400 * 1_000_000
 """A stolen key is abused after its owner began to use it: the harvest's first twentieth lies this much later than the rest's."""
 ESTABLISHED_US = 60 * 86_400 * 1_000_000
 """Or the account was registered so long before: its owner's beginning may lie before the logs."""
-MOSTLY = 0.9
-"""Own and foreign clients together make up at least this share of a victim's exchanges."""
+GROUP_SHARE = 0.15
+"""A client is the group's when at least this share of the other members use it, and the member's own otherwise."""
 LEAST_ROWS = 5
 """Exchanges on each side of a split, at the least."""
 LICENSED_SHARE = 0.8
@@ -41,8 +41,7 @@ def victims(candidate: Candidate) -> Numbers:
     Null, per member: harvest and other exchanges come from the same clients. A chi-square test of independence on the table of
     values x (harvest, other), over columns whose values repeat; an operator who mixes a harvest into other traffic relays both.
     Harvest are the exchanges with the group's text or with a sign of harvesting. Where no text tells them apart, clients do: exchanges
-    from clients that other members use, which began days after exchanges from clients that no other member uses, or long after
-    the registration.
+    from the group's clients, which began days after exchanges from the member's own, or long after the registration.
     """
     found = [
         member
@@ -91,9 +90,9 @@ def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
         values = column.values[rows]
         pairs = np.unique(np.stack([values[~mine], owners[~mine]]), axis=1)
         shared, others = np.unique(pairs[0], return_counts=True)
-        foreign = np.isin(values[mine], shared[others >= 2])
-        own = ~np.isin(values[mine], shared)
-        if min(int(foreign.sum()), int(own.sum())) < LEAST_ROWS or (foreign | own).mean() < MOSTLY:
+        foreign = np.isin(values[mine], shared[others >= max(2.0, GROUP_SHARE * (len(candidate.members) - 1))])
+        own = ~foreign
+        if min(int(foreign.sum()), int(own.sum())) < LEAST_ROWS:
             continue
         began = float(np.quantile(times[foreign], EARLY))
         created = float(candidate.accounts.created_us[member])
