@@ -18,6 +18,7 @@ import pyarrow as pa
 from stillwatch.detection.campaigns.assemble import Tested, account_rows, assemble
 from stillwatch.detection.campaigns.candidate import Candidate, build_candidate, measure_background
 from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
+from stillwatch.detection.campaigns.claims.dealt_out import dealt_out_claim
 from stillwatch.detection.campaigns.claims.likeness import picked_alike
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
 from stillwatch.detection.campaigns.claims.template_lift import Degrees
@@ -288,6 +289,7 @@ def _test(candidate: Candidate, measured: Measured, minutes: MinuteCounts, thres
     coordinated = log_e.get(CHANCE.name, 0.0) >= threshold
     if len(candidate.members) == 1 or (coordinated and log_e[PRODUCT.name] > 0.0):
         results += extraction_results(candidate)
+        results.append(dealt_out_claim(candidate, {result.name: result for result in results}))
         explanations = weigh({result.name: result for result in results}, applicable, threshold)
     return Tested(
         candidate=candidate,

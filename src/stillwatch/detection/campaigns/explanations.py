@@ -68,7 +68,13 @@ OWN_WORK = Innocent(
 ORDINARY_USE = Innocent(
     name="ordinary use",
     says="The accounts use the model as other customers do and do not harvest training material.",
-    tests=("elicitation", "output harvest", "capability concentration", "concealed reasoning"),
+    tests=(
+        "elicitation",
+        "output harvest",
+        "capability concentration",
+        "concealed reasoning",
+        "one stream dealt out",
+    ),
     stands="What the accounts ask for and receive is within what other customers ask for and receive.",
 )
 OWN_PRODUCT = Innocent(

@@ -67,6 +67,9 @@ def _harvests(candidate: Candidate, results: dict[str, Result]) -> Mask:
     strongest = max(
         (claim for claim in claims if isinstance(claim, Claim)), key=lambda claim: (claim.log_e, claim.name)
     )
+    if strongest.name == "one stream dealt out":
+        # It speaks of how the group works, not of what a member asks for; the clock tells members apart.
+        return np.ones(len(candidate.members), dtype=bool)
     signed, known = _counts(candidate, strongest.name)
     others = candidate.outsiders[known[candidate.outsiders] >= LEAST_EXCHANGES]
     line = float(np.quantile(signed[others] / known[others], 1.0 - STANDING))
