@@ -25,6 +25,7 @@ from stillwatch.records.sketch import CAPABILITY_SIGNS
 Numbers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+DEALT_OUT = "one stream dealt out"
 SPEAKING = math.log(20.0)
 """log e from which a claim of one hand is looked at for its bearers."""
 STANDING = 0.2
@@ -39,14 +40,17 @@ def standing_members(candidate: Candidate, results: dict[str, Result], alike: Al
     members = candidate.members
     if len(members) == 1:
         return members
-    harvests = _harvests(candidate, results)
+    strongest = _strongest(results)
+    harvests = _harvests(candidate, strongest)
     spoken = {name for name in ONE_HAND if _speaks(results.get(name))}
     kept = np.zeros(len(members), dtype=bool)
-    if "infrastructure lift" in spoken:
+    # Who shares an address with the dealers of a stream need not work on it; only the clock tells.
+    if "infrastructure lift" in spoken and strongest != DEALT_OUT:
         kept |= _tied(candidate, members[harvests])
-    for feature, procedure in RHYTHMS.items():
-        if procedure.name in spoken:
-            kept |= _in_rhythm(candidate, members[harvests], feature, alike)
+    rhythms = [feature for feature, procedure in RHYTHMS.items() if procedure.name in spoken]
+    if rhythms:
+        near = [_in_rhythm(candidate, members[harvests], feature, alike) for feature in rhythms]
+        kept |= np.logical_and.reduce(near)
     if "registration in batches" in spoken:
         kept |= _in_batch(candidate.accounts.created_us[members], harvests)
     if "start in batches" in spoken:
@@ -57,20 +61,22 @@ def standing_members(candidate: Candidate, results: dict[str, Result], alike: Al
     return standing
 
 
+def _strongest(results: dict[str, Result]) -> str:
+    """Return the name of the strongest claim against ordinary use."""
+    claims = [claim for name in ORDINARY_USE.tests if isinstance(claim := results.get(name), Claim)]
+    return max(claims, key=lambda claim: (claim.log_e, claim.name)).name
+
+
 def _speaks(result: Result | None) -> bool:
     return isinstance(result, Claim) and result.log_e >= SPEAKING
 
 
-def _harvests(candidate: Candidate, results: dict[str, Result]) -> Mask:
+def _harvests(candidate: Candidate, strongest: str) -> Mask:
     """[m] members that stand out in the strongest claim against ordinary use."""
-    claims = [results[name] for name in ORDINARY_USE.tests if isinstance(results.get(name), Claim)]
-    strongest = max(
-        (claim for claim in claims if isinstance(claim, Claim)), key=lambda claim: (claim.log_e, claim.name)
-    )
-    if strongest.name == "one stream dealt out":
-        # It speaks of how the group works, not of what a member asks for; the clock tells members apart.
+    if strongest == DEALT_OUT:
+        # It speaks of how the group works, not of what a member asks for.
         return np.ones(len(candidate.members), dtype=bool)
-    signed, known = _counts(candidate, strongest.name)
+    signed, known = _counts(candidate, strongest)
     others = candidate.outsiders[known[candidate.outsiders] >= LEAST_EXCHANGES]
     line = float(np.quantile(signed[others] / known[others], 1.0 - STANDING))
     mine = signed[candidate.members] / np.maximum(known[candidate.members], 1)
