@@ -62,9 +62,10 @@ results: install-bench ## measure everything that docs/results.md states; RESULT
 	@$(PY) -m benchmarks.results $(RESULTS)
 
 docs: install-test ## make the pages of docs/ that show the code again
-	@$(PY) -m stillwatch.cli.command_reference > docs/commands.md
-	@$(PY) docs/formats_page.py > docs/formats.md
-	@$(PY) docs/detection_page.py > docs/detection.md
+	@mkdir -p build
+	@$(PY) -m stillwatch.cli.command_reference > build/commands.md && mv build/commands.md docs/
+	@$(PY) docs/formats_page.py > build/formats.md && mv build/formats.md docs/
+	@$(PY) docs/detection_page.py > build/detection.md && mv build/detection.md docs/
 	@$(PY) tests/journey/following.py --write
 
 picture: demo ## make docs/picture.png again from the demonstration; needs Chromium

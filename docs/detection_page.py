@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from collections.abc import Mapping
 
 from stillwatch.detection.campaigns import claims
 from stillwatch.detection.campaigns.claims.stating import Procedure
@@ -24,7 +25,7 @@ NOT_SHOWN = {
     "common hours": "A common hand where hours come from elsewhere: a shift, a school, a product that is used in one country only.",
     "common rhythm": "A common hand where the client sets the pace, as coding tools and batch runners do.",
     "common calendar": "A common hand where days come from elsewhere: term dates, public holidays, an outage, a product's launch.",
-    "start in batches": "That one hand started them: a rollout to a firm's seats looks the same.",
+    "one stream dealt out": "What the answers are for: a firm that spreads a job over accounts and declares nothing looks the same.",
     "registration in batches": "That one hand registered them: an import of customers looks the same.",
     "pivot to a new model": "Intent. Users of an alias for the newest model move together without knowing it.",
     "sharding without replacement": "That the members are one party: strangers who write freely do not meet either. Others show that.",
@@ -137,6 +138,13 @@ def procedures() -> tuple[Procedure, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
+def _said(said: Mapping[str, str], name: str, where: str) -> str:
+    """Give what is said of a test or an explanation; a new one has to be described first."""
+    if name not in said:
+        raise SystemExit(f"docs/detection_page.py: {where} says nothing of {name!r}; add a sentence there")
+    return said[name]
+
+
 def _test(procedure: Procedure) -> str:
     against = ", ".join(f"*{innocent.name}*" for innocent in EXPLANATIONS if procedure.name in innocent.tests)
     assumed = "\n".join(f"  - {assumption}" for assumption in procedure.assumptions)
@@ -145,7 +153,7 @@ def _test(procedure: Procedure) -> str:
         f"`{procedure.method}`, against {against or 'no explanation'}.\n\n"
         f"- **Null hypothesis.** {procedure.null_hypothesis}\n"
         f"- **Assumes**\n{assumed}\n"
-        f"- **Does not show.** {NOT_SHOWN[procedure.name]}\n"
+        f"- **Does not show.** {_said(NOT_SHOWN, procedure.name, 'NOT_SHOWN')}\n"
     )
 
 
@@ -153,7 +161,7 @@ def _explanation(innocent: Innocent) -> str:
     tests = ", ".join(innocent.tests)
     return (
         f"### {innocent.name[0].upper()}{innocent.name[1:]}\n\n{innocent.says}\n\n- **Spoken against by** {tests}.\n"
-        f"- **When it stands:** {innocent.stands}\n- **Look at.** {LOOK_AT[innocent.name]}\n"
+        f"- **When it stands:** {innocent.stands}\n- **Look at.** {_said(LOOK_AT, innocent.name, 'LOOK_AT')}\n"
     )
 
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,19 +29,20 @@ from stillwatch.detection.facts import Facts, facts_of, no_facts
 from stillwatch.engines.parts import part_files
 from stillwatch.engines.protocol import Engine, open_engine
 from stillwatch.evidence.run_files import DetectSummary, RunCircumstances, RunFindings, write_results
-from stillwatch.integrity.digest import digest_bytes
 from stillwatch.intake.accounts_file import read_account_facts
 from stillwatch.intake.plan import IntakePlan, plan
 from stillwatch.intake.read import read_split
 from stillwatch.intake.releases import read_releases
 from stillwatch.intake.settings import IntakeSettings
 from stillwatch.intake.sources import digest_file, expand_paths
-from stillwatch.intake.split import Split
+from stillwatch.intake.split import Split, SplitOutput, Tally
+from stillwatch.intake.tallies import FileTallies
+from stillwatch.integrity.digest import digest_bytes
 from stillwatch.records.errors import StillwatchError
 from stillwatch.records.progress import Progress
 from stillwatch.records.sketch import SKETCH
-from stillwatch.sketches.batch import sketch_batch
 from stillwatch.sketches.attributes import hash_value
+from stillwatch.sketches.batch import sketch_batch
 
 REFERENCE_PREFIX = "reference\x1f"
 """Put before account ids of reference traffic, so that an account may be in both."""
@@ -91,6 +93,8 @@ class Run:
     input_digest: str = ""
     facts: Facts = field(default_factory=no_facts)
     left_out: tuple[str, ...] = ()
+    notes: Counter[str] = field(default_factory=Counter)
+    """What intake repaired or passed over, and how often."""
     releases: Releases = ()
     detection: Detection | None = None
     summary: DetectSummary | None = None
@@ -140,32 +144,59 @@ def plan_intake(run: Run) -> None:
 
 def sketch_exchanges(run: Run) -> None:
     """Read every log line once: Exchange, then ExchangeSketch; what cannot be read goes to the quarantine."""
-    splits: list[str] = []
+    (run.work / "quarantine").mkdir()
+    descriptors: list[str] = []
     for planned, reference in ((run.traffic, False), (run.reference, True)):
         if planned is None:
             continue
         for split in planned.splits:
-            side = run.work / "quarantine" / f"{len(splits):06d}.jsonl"
-            splits.append(json.dumps([split.to_json(), planned.settings.to_dict(), reference, str(side)]))
-    (run.work / "quarantine").mkdir()
-    run.progress.begin("reading and sketching", len(splits))
-    run.engine.map_splits(splits, sketch_split, SKETCH, "deliveries", run.progress.advance)
+            side = run.work / "quarantine" / f"{'reference' if reference else 'traffic'}-{len(descriptors):06d}.jsonl"
+            descriptors.append(json.dumps([split.to_json(), planned.settings.to_dict(), reference, str(side)]))
+    run.progress.begin("reading and sketching", len(descriptors))
+    run.engine.map_splits(descriptors, sketch_split, SKETCH, "deliveries", run.progress.advance)
     run.progress.end()
+    for planned, kind in ((run.traffic, "traffic"), (run.reference, "reference")):
+        if planned is not None:
+            run.notes.update(_check_readable(planned, sorted((run.work / "quarantine").glob(f"{kind}-*.read.json"))))
 
 
 def sketch_split(descriptor: str) -> Iterator[pa.RecordBatch]:
-    """Read one split to sketches, on whatever worker it runs; quarantined lines go to the split's own file, whole or not at all."""
+    """Read one split to sketches, on whatever worker it runs.
+
+    What was quarantined, and how much was read, goes to files of the split's own, whole or not at all.
+    """
     split_text, declared, reference, side = json.loads(descriptor)
-    unfinished = f"{side}.{os.getpid()}"
-    with Path(unfinished).open("w", encoding="utf-8") as quarantine:
+    unfinished = Path(f"{side}.{os.getpid()}")
+    read: list[tuple[int, int, int]] = []
+    notes: Counter[str] = Counter()
+    with unfinished.open("w", encoding="utf-8") as quarantine:
         for output in read_split(Split.from_json(split_text), IntakeSettings.from_dict(declared)):
             for entry in output.quarantined:
                 line = {"file": entry.file, "offset": entry.offset, "length": entry.length, "reason": entry.reason}
                 quarantine.write(json.dumps(line, ensure_ascii=False) + "\n")
-            batch = output.batch
-            if batch.num_rows:
-                yield sketch_batch(_as_reference(batch) if reference else batch)
-    Path(unfinished).replace(side)
+            read.extend((tally.source_no, tally.read, tally.quarantined) for tally in output.tallies)
+            notes.update(dict(output.notes))
+            if output.batch.num_rows:
+                yield sketch_batch(_as_reference(output.batch) if reference else output.batch)
+    Path(side).with_suffix(".read.json").write_text(json.dumps({"read": read, "notes": dict(notes)}), encoding="utf-8")
+    unfinished.replace(side)
+
+
+def _check_readable(planned: IntakePlan, records: list[Path]) -> Counter[str]:
+    """Add up what the splits read; stop when most lines of a file could not be read, and return what was noted.
+
+    Raises:
+        MostlyUnreadableError: naming the file.
+    """
+    tallies = FileTallies({file.source.number: file.source.path for file in planned.files})
+    notes: Counter[str] = Counter()
+    for record in records:
+        said = json.loads(record.read_text(encoding="utf-8"))
+        read = tuple(Tally(source_no=number, read=lines, quarantined=failed) for number, lines, failed in said["read"])
+        tallies.add(SplitOutput(batch=None, quarantined=(), rows_read=0, tallies=read, notes=()))
+        notes.update(said["notes"])
+    tallies.check()
+    return notes
 
 
 def find_campaigns(run: Run) -> None:
@@ -208,6 +239,7 @@ def write_files(run: Run) -> None:
         set_aside=tuple((item.path, item.reason) for item in run.traffic.set_aside),
         formats=tuple(sorted({file.format_name for file in run.traffic.files})),
         left_out=tuple(sorted({name for file in run.traffic.files for name in file.left_out} | set(run.left_out))),
+        notes=dict(sorted(run.notes.items())),
         quarantine_files=tuple(sorted((run.work / "quarantine").glob("*.jsonl"))),
         has_releases=bool(run.releases),
         has_reference=run.reference is not None,

@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from stillwatch.detection.campaigns.assemble import Tested, account_rows, assemble
 from stillwatch.detection.campaigns.candidate import Candidate, build_candidate, measure_background
-from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
 from stillwatch.detection.campaigns.claims.dealt_out import dealt_out_claim
 from stillwatch.detection.campaigns.claims.likeness import picked_alike
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
+from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
 from stillwatch.detection.campaigns.claims.template_lift import Degrees
 from stillwatch.detection.campaigns.explanations import CHANCE, PRODUCT, weigh
 from stillwatch.detection.campaigns.queries import MEMBER_DAYS, MINUTES, STUDY

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.engines.arrow_schema import arrow_schema
 from stillwatch.detection.links.queries import FACTS
+from stillwatch.engines.arrow_schema import arrow_schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class RunCircumstances:
     set_aside: tuple[tuple[str, str], ...]
     formats: tuple[str, ...]
     left_out: tuple[str, ...]
+    notes: Mapping[str, int]
     quarantine_files: tuple[Path, ...]
     has_releases: bool
     has_reference: bool
@@ -96,6 +97,8 @@ class DetectSummary:
     formats: list[str]
     files_set_aside: list[dict[str, str]]
     columns_left_out: list[str]
+    notes: dict[str, int]
+    """What intake repaired or passed over, and how often."""
     out: str
 
 
@@ -137,6 +140,7 @@ def write_results(out: Path, findings: RunFindings, circumstances: RunCircumstan
         formats=list(circumstances.formats),
         files_set_aside=[{"file": path, "reason": reason} for path, reason in circumstances.set_aside],
         columns_left_out=list(circumstances.left_out),
+        notes=dict(circumstances.notes),
         out=str(out),
     )
     _write(out / "report.html", render_report(_incident(findings, circumstances, summary)).encode())

@@ -75,7 +75,8 @@ def assemble(
         one = tested[place]
         standing = standing_members(one.candidate, one.results, alike)
         mine = standing[~taken[standing]]
-        if len(mine) < min(len(one.candidate.members), LEAST_MEMBERS):
+        # The claims are about most members of the candidate; a remnant does not inherit them.
+        if 2 * len(mine) < len(one.candidate.members) or len(mine) < min(len(one.candidate.members), LEAST_MEMBERS):
             continue
         taken[mine] = True
         stolen = np.intersect1d(victims(one.candidate), mine)

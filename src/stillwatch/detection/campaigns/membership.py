@@ -53,8 +53,6 @@ def standing_members(candidate: Candidate, results: dict[str, Result], alike: Al
         kept |= np.logical_and.reduce(near)
     if "registration in batches" in spoken:
         kept |= _in_batch(candidate.accounts.created_us[members], harvests)
-    if "start in batches" in spoken:
-        kept |= _in_batch(candidate.accounts.first_us[members].astype(np.float64), harvests)
     if "synchrony" in spoken:
         kept[:] = True  # coincidences belong to pairs; no member can be told apart by them
     standing: Numbers = members[kept & harvests]
@@ -127,7 +125,7 @@ def _in_rhythm(candidate: Candidate, harvesting: Numbers, feature: str, alike: A
 
 
 def _in_batch(times: npt.NDArray[np.float64], harvests: Mask) -> Mask:
-    """[m] members that registered, or began, within minutes of another harvesting member."""
+    """[m] members that registered within minutes of another harvesting member."""
     batch = np.zeros(len(times), dtype=bool)
     order = np.argsort(times, kind="stable")
     order = order[~np.isnan(times[order]) & harvests[order]]

@@ -19,7 +19,7 @@ from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, Alike, rhyth
 from stillwatch.detection.campaigns.claims.ordinary_work import ordinary_work_claim
 from stillwatch.detection.campaigns.claims.output_harvest import output_harvest_claim
 from stillwatch.detection.campaigns.claims.pivot import PivotShares, pivot_claim
-from stillwatch.detection.campaigns.claims.registration import registration_claim, start_claim
+from stillwatch.detection.campaigns.claims.registration import registration_claim
 from stillwatch.detection.campaigns.claims.repetition import repetition_claim
 from stillwatch.detection.campaigns.claims.sharding import sharding_claim
 from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts, synchrony_claim
@@ -51,7 +51,6 @@ def coordination_results(candidate: Candidate, measured: Measured, minutes: Minu
         infrastructure_lift_claim(candidate),
         synchrony_claim(candidate, minutes),
         *(rhythm_claim(candidate, feature, measured.alike) for feature in RHYTHMS),
-        start_claim(candidate),
         registration_claim(candidate),
         pivot_claim(candidate, measured.pivots),
     ]

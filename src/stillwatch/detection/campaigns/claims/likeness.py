@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.detection.campaigns.claims.ranking import Floats, rank_smallest
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
+from stillwatch.detection.campaigns.claims.ranking import Floats, rank_smallest
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.detection.links.groups import LEAST_MEMBERS
 from stillwatch.detection.profiles.accounts import Accounts

@@ -10,8 +10,8 @@ from __future__ import annotations
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.sign_shares import share_claim
 from stillwatch.detection.campaigns.claims.stating import Procedure
-from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.detection.profiles.queries import OUTPUT_EDGES
+from stillwatch.records.claim import Claim, Inconclusive, Question
 
 PROCEDURE = Procedure(
     name="output harvest",

@@ -1,4 +1,4 @@
-"""Clumps: members register, or appear for the first time, within minutes of each other.
+"""Registration in batches: members register within minutes of each other.
 
 People who sign up for one product do so over days, faster in the days of its launch. A script signs up a batch. For each member the
 other members within `NEAR` of its time are counted among those within `AROUND`: for smooth arrivals, even ones that triple
@@ -38,7 +38,6 @@ def _procedure(name: str, what: str, method: str) -> Procedure:
 
 
 REGISTERED = _procedure("registration in batches", "registered", "registration-in-batches/v1")
-STARTED = _procedure("start in batches", "began to send", "start-in-batches/v1")
 
 
 def registration_claim(candidate: Candidate) -> Claim | Inconclusive:
@@ -46,12 +45,6 @@ def registration_claim(candidate: Candidate) -> Claim | Inconclusive:
     created = candidate.accounts.created_us[candidate.members]
     created = created[~np.isnan(created)]
     return _clumps(candidate, REGISTERED, created)
-
-
-def start_claim(candidate: Candidate) -> Claim | Inconclusive:
-    """Test first exchanges; accounts seen in the first day of the traffic started before it."""
-    first = candidate.accounts.first_us[candidate.members].astype(np.float64)
-    return _clumps(candidate, STARTED, first[first >= candidate.background.days_first + 86_400_000_000])
 
 
 def _clumps(candidate: Candidate, procedure: Procedure, times: npt.NDArray[np.float64]) -> Claim | Inconclusive:

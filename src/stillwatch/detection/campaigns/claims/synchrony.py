@@ -93,7 +93,7 @@ def _grid(minutes: MinuteCounts, members: Numbers) -> tuple[Floats, Numbers]:
     hour, minute = np.divmod(minutes.minutes[chosen], 60)
     row_key, row = np.unique(hour * len(members) + owner, return_inverse=True)
     row_hour = row_key // len(members)
-    hours, hour_of_row, rows_in_hour = np.unique(row_hour, return_inverse=True, return_counts=True)
+    _, hour_of_row, rows_in_hour = np.unique(row_hour, return_inverse=True, return_counts=True)
     kept = rows_in_hour[hour_of_row] >= 2
     new_row = np.cumsum(kept) - 1
     grid = np.zeros((int(kept.sum()), 60))
