@@ -39,7 +39,7 @@ LONG_FUNCTION = "def walk():\n" + "    pass\n" * 60
 # What is planted: the rule that must find it, the file, and what is written there (after the clean text where it is code).
 PLANTED: tuple[tuple[rules.Rule, str, str], ...] = (
     (rules.modules_are_short, "src/stillwatch/sketches/shape.py", "# a\n" * 601),
-    (rules.modules_are_short, "tests/unit/test_shape.py", "# a\n" * 601),
+    (rules.modules_are_short, "benchmarks/shape.py", "# a\n" * 601),
     (rules.functions_are_short, "benchmarks/scale.py", LONG_FUNCTION),
     (rules.functions_are_short, "src/stillwatch/sketches/shape.py", "class Shape:\n    async " + LONG_FUNCTION.replace("\n", "\n    ")),
     (rules.names_say_something, "src/stillwatch/sketches/text_utils.py", "# a\n"),

@@ -13,9 +13,9 @@ from stillwatch.cli.result_files import QUARANTINE_FILE, REPORT_FILE, RESULT_FIL
 from stillwatch.cli.terminal import Terminal
 from stillwatch.evidence.incident_report.campaigns_file import iso_time
 from stillwatch.evidence.incident_report.wording import counted
+from stillwatch.evidence.run_files import DetectSummary
 from stillwatch.pipeline import DetectSettings
 from stillwatch.pipeline import detect as run
-from stillwatch.evidence.run_files import DetectSummary
 
 
 def run_detection(settings: DetectSettings, terminal: Terminal) -> DetectSummary:

@@ -113,32 +113,8 @@ def detect_campaigns(
         DetectionError: when two account ids share a hash.
         EngineError: when a query fails.
     """
-    progress.begin("profiles", 4)
-    repeated = engine.run(REPEATED).to_pylist()[0]
-    if repeated["repeats"]:
-        engine.save(EXCHANGES)
-    else:
-        engine.register("exchanges", deliveries)
-    profiles = engine.run(PROFILES)
-    engine.register("profiles", profiles)
-    progress.advance(1)
-    per_account = min(max(SAMPLE_BUDGET // max(len(profiles), 1), SAMPLE_LEAST), SAMPLE_MOST)
-    engine.register("sampling", pa.table({"per_account": pa.array([per_account], pa.int64())}))
-    engine.save(SAMPLE)
-    progress.advance(1)
-    accounts = load_accounts(
-        profiles,
-        engine.run(SAMPLE_SIZES),
-        engine.run(HISTOGRAMS),
-        licensed_hashes=facts.licensed,
-        created_facts=facts.created_us,
-        reference_prefix=reference_prefix if has_reference else None,
-    )
-    progress.advance(1)
-    columns = {name: int(count) for name, count in engine.run(COLUMNS_SEEN).to_pylist()[0].items()}
-    days = tuple((row["day"], row["exchanges"]) for row in engine.run(DAYS).to_pylist())
-    progress.advance(1)
-    progress.end()
+    seen, repeats = _register_exchanges(engine, deliveries)
+    accounts = _load(engine, facts, reference_prefix if has_reference else None, progress)
     pivots = _pivots(engine, releases, accounts)
     table, degrees = _attributes(engine, facts, accounts, progress)
     groups = _groups(table, accounts, progress)
@@ -157,12 +133,45 @@ def detect_campaigns(
         campaigns=assembled.campaigns,
         considered=assembled.considered,
         accounts=account_rows(accounts, assembled),
-        days=days,
-        columns=columns,
-        exchanges=int(repeated["seen"]) - int(repeated["repeats"]),
-        repeats=int(repeated["repeats"]),
+        days=tuple((row["day"], row["exchanges"]) for row in engine.run(DAYS).to_pylist()),
+        columns={name: int(count) for name, count in engine.run(COLUMNS_SEEN).to_pylist()[0].items()},
+        exchanges=seen - repeats,
+        repeats=repeats,
         candidates=len(tested),
     )
+
+
+def _register_exchanges(engine: Engine, deliveries: Sequence[Path]) -> tuple[int, int]:
+    """Make `exchanges` readable, without repeated deliveries; return rows read, and rows that were repeats."""
+    repeated = engine.run(REPEATED).to_pylist()[0]
+    if repeated["repeats"]:
+        engine.save(EXCHANGES)
+    else:
+        engine.register("exchanges", deliveries)
+    return int(repeated["seen"]), int(repeated["repeats"])
+
+
+def _load(engine: Engine, facts: Facts, reference_prefix: str | None, progress: Progress) -> Accounts:
+    """Profile the accounts, save the sample, and bring the accounts into memory."""
+    progress.begin("profiles", 3)
+    profiles = engine.run(PROFILES)
+    engine.register("profiles", profiles)
+    progress.advance(1)
+    per_account = min(max(SAMPLE_BUDGET // max(len(profiles), 1), SAMPLE_LEAST), SAMPLE_MOST)
+    engine.register("sampling", pa.table({"per_account": pa.array([per_account], pa.int64())}))
+    engine.save(SAMPLE)
+    progress.advance(1)
+    accounts = load_accounts(
+        profiles,
+        engine.run(SAMPLE_SIZES),
+        engine.run(HISTOGRAMS),
+        licensed_hashes=facts.licensed,
+        created_facts=facts.created_us,
+        reference_prefix=reference_prefix,
+    )
+    progress.advance(1)
+    progress.end()
+    return accounts
 
 
 MEMBER_DAYS_EMPTY = pa.table(

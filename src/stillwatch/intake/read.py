@@ -21,14 +21,11 @@ from stillwatch.intake.formats.registry import format_named
 from stillwatch.intake.json_text import read_json
 from stillwatch.intake.lines import LINE_LIMIT, UTF8, Encoding, Overlong, Run, encoding_of, located, runs
 from stillwatch.intake.parquet_rows import read_rows
-from stillwatch.intake.plan import IntakePlan, plan
 from stillwatch.intake.sample import utf8
 from stillwatch.intake.settings import IntakeSettings, zone_of
 from stillwatch.intake.split import Piece, Split, SplitOutput
 from stillwatch.intake.streams import StreamCutError, blocks, first_bytes
 from stillwatch.intake.tallies import FileTallies
-
-__all__ = ["IntakePlan", "Split", "SplitOutput", "plan", "read_split"]
 
 
 def read_split(split: Split, plan_settings: IntakeSettings) -> Iterator[SplitOutput]:

@@ -62,7 +62,7 @@ def hash_network(text: str) -> int | None:
 
 
 @kernel
-def hash_addresses(  # noqa: PLR0917 - a kernel takes no keywords
+def hash_addresses(
     data: np.ndarray,
     offsets: np.ndarray,
     valid: np.ndarray,

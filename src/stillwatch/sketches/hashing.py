@@ -174,7 +174,7 @@ def hash_span(data: np.ndarray, begin: int, length: int, seed: np.uint64) -> np.
 
 
 @kernel
-def hash_spans(  # noqa: PLR0917 - a kernel takes no keywords
+def hash_spans(
     data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, fold_case: bool, seed: np.uint64, out: np.ndarray
 ) -> None:
     """Hash every string of a column; an empty string counts as no value.

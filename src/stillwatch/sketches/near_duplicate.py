@@ -107,7 +107,7 @@ def write_bands(signature: np.ndarray, out: np.ndarray, place: int) -> int:
 
 
 @kernel
-def _signatures(  # noqa: PLR0917 - a kernel takes no keywords
+def _signatures(
     data: np.ndarray, offsets: np.ndarray, valid: np.ndarray, bins: int, characters: Characters, out: np.ndarray
 ) -> None:
     """Write one signature per text; all ones where there are fewer than three words."""

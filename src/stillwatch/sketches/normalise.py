@@ -143,7 +143,7 @@ def exact_hash(folded_bytes: int, text_bytes: int, scratch: Scratch) -> np.uint6
 
 
 @inlined
-def _fold_piece(  # noqa: PLR0917 - a kernel takes no keywords
+def _fold_piece(
     data: np.ndarray,
     begin: int,
     end: int,
@@ -198,7 +198,7 @@ def _fold_piece(  # noqa: PLR0917 - a kernel takes no keywords
 
 
 @kernel
-def _fold_slowly(  # noqa: PLR0917 - a kernel takes no keywords
+def _fold_slowly(
     data: np.ndarray, begin: int, end: int, characters: Characters, scratch: Scratch, state: FoldState
 ) -> tuple[int, FoldState]:
     """Fold characters one by one; the last one may reach beyond the end. Return the place after it, and the state."""

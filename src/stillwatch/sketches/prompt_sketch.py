@@ -102,7 +102,7 @@ def sketch_prompts(prompts: TextColumn, systems: TextColumn) -> PromptColumns:
 
 
 @kernel
-def _sketch_prompts(  # noqa: PLR0917 - a kernel takes no keywords
+def _sketch_prompts(
     data: np.ndarray,
     offsets: np.ndarray,
     valid: np.ndarray,
@@ -142,7 +142,7 @@ def _sketch_prompts(  # noqa: PLR0917 - a kernel takes no keywords
 
 
 @kernel
-def _sketch_systems(  # noqa: PLR0917 - a kernel takes no keywords
+def _sketch_systems(
     data: np.ndarray,
     offsets: np.ndarray,
     valid: np.ndarray,

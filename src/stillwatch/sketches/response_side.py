@@ -42,7 +42,7 @@ def response_signs(responses: TextColumn) -> np.ndarray:
 
 
 @kernel
-def _response_signs(  # noqa: PLR0917 - a kernel takes no keywords
+def _response_signs(
     data: np.ndarray,
     offsets: np.ndarray,
     valid: np.ndarray,

@@ -30,7 +30,7 @@ GRAM_BASE_OUT = np.uint64(pow(_BASE, GRAM_WORDS, 1 << 64))
 
 
 @inlined
-def write_spans(  # noqa: PLR0917 - a kernel takes no keywords
+def write_spans(
     words: np.ndarray, count: int, grams: np.ndarray, minima: np.ndarray, out: np.ndarray, place: int
 ) -> int:
     """Write the fingerprints of a text's words.

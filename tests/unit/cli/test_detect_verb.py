@@ -38,7 +38,7 @@ class StandIn:
 @pytest.fixture
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Stand in for the pipeline."""
-    results = importlib.import_module("stillwatch.results")
+    results = importlib.import_module("stillwatch.evidence.run_files")
     known = {
         "version": "0.1.0",
         "input_digest": "in",

@@ -15,20 +15,9 @@ MEMBERS = (3, 4, 5, 8, 13, 20, 40, 100, 400)
 
 @pytest.mark.parametrize("chance", THRESHOLDS)
 @pytest.mark.parametrize("members", MEMBERS)
-def test_the_e_value_is_at_most_one_on_average_when_members_stand_out_by_chance(members: int, chance: float) -> None:
-    """The exact sum over all counts, for members that stand out independently with just the stated chance."""
-    mean = math.fsum(
-        math.exp(stats.binom.logpmf(count, members, chance) + most_log_e(count, members, chance))
-        for count in range(members + 1)
-    )
-    assert mean <= 1.0 + 1e-9
-
-
-@pytest.mark.parametrize("chance", THRESHOLDS)
-@pytest.mark.parametrize("members", MEMBERS)
 def test_more_members_that_stand_out_are_more_evidence(members: int, chance: float) -> None:
     """So a chance below the stated one, as ties give it, only lowers the average."""
-    found = [most_log_e(count, members, chance) for count in range(members + 1)]
+    found = [most_log_e(count, members, chance, 2_000) for count in range(members + 1)]
     assert found == sorted(found)
 
 
@@ -39,7 +28,7 @@ def test_a_minority_that_stands_out_is_no_evidence_however_large_the_group() -> 
 def test_a_group_of_which_all_stand_out_is_strong_evidence() -> None:
     ranked = rank_smallest(np.zeros(20), np.linspace(1.0, 9.0, 999))
     assert (ranked.members, ranked.tested, ranked.reference) == (20, 20, 999)
-    assert ranked.log_e > 20.0 * math.log(0.98 / 0.02) - math.log(len(THRESHOLDS) * 5) - 0.5
+    assert ranked.log_e > 20.0 * math.log(0.98 / 0.02) - math.log(len(THRESHOLDS) * 5) - 12.0
 
 
 def test_a_single_account_cannot_do_better_than_its_rank_among_the_reference() -> None:
@@ -77,12 +66,9 @@ def test_exchangeable_members_pass_the_levels_no_more_often_than_promised(member
         assert int((found >= -math.log(level)).sum()) <= highest, f"seed {seed}, level {level}"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="all members share the accidents of one reference sample: the ratio is taken against a binomial count, which needs more"
-    " reference accounts than a small run has; against the beta-binomial count of exchangeable accounts it would hold exactly",
+@pytest.mark.parametrize(
+    ("members", "reference"), [(members, reference) for members in MEMBERS for reference in (60, 300, 3_000)]
 )
-@pytest.mark.parametrize(("members", "reference"), [(20, 20), (50, 200), (100, 3_000)])
 def test_the_e_value_is_at_most_one_on_average_for_members_exchangeable_with_one_reference(
     members: int, reference: int
 ) -> None:
@@ -91,5 +77,7 @@ def test_the_e_value_is_at_most_one_on_average_for_members_exchangeable_with_one
         below = math.floor(chance * (reference + 1) + 1e-9)
         if below:
             count = stats.betabinom(members, below, reference + 1 - below)
-            log_mean = special.logsumexp([count.logpmf(k) + most_log_e(k, members, chance) for k in range(members + 1)])
+            log_mean = special.logsumexp(
+                [count.logpmf(k) + most_log_e(k, members, chance, reference) for k in range(members + 1)]
+            )
             assert log_mean <= 1e-9

@@ -135,7 +135,7 @@ def test_parquet_text_columns_of_any_type(values, kind, expected, tmp_path, read
         ([1, 2, 3, None], pa.int8(), [1, 2, 3, None], 0),
     ],
 )
-def test_counts_are_clamped_or_null_and_noted(values, kind, expected, noted, tmp_path, read):  # noqa: PLR0917
+def test_counts_are_clamped_or_null_and_noted(values, kind, expected, noted, tmp_path, read):
     table = pa.table({"time": [TIME] * 4, "account_id": ["a"] * 4, "max_tokens": pa.array(values, kind)})
     pq.write_table(table, tmp_path / "log.parquet")
     result = read(tmp_path / "log.parquet")

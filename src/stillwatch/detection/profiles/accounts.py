@@ -78,12 +78,7 @@ def load_accounts(
         DetectionError: when two account ids share a hash (about 3 in 10^8 runs at a million accounts).
     """
     ids, others = profiles["account_id"].to_pylist(), profiles["other_id"].to_pylist()
-    for mine, other in zip(ids, others, strict=True):
-        if mine != other:
-            raise DetectionError(
-                f"accounts {mine!r} and {other!r} share one 64-bit hash; expected distinct hashes;"
-                " rename one of them in the input and run again"
-            )
+    _refuse_shared_hashes(ids, others)
     order = np.argsort(profiles["account"].to_numpy())
     hashes = profiles["account"].to_numpy()[order]
 
@@ -94,10 +89,7 @@ def load_accounts(
     sampled = np.zeros(len(hashes), dtype=np.int64)
     sampled[np.searchsorted(hashes, sample_sizes["account"].to_numpy())] = sample_sizes["sampled"].to_numpy()
     created = profiles["created_us"].to_numpy(zero_copy_only=False)[order].astype(np.float64)
-    for account, created_us in created_facts.items():
-        place = int(np.searchsorted(hashes, account))
-        if place < len(hashes) and hashes[place] == account:
-            created[place] = created_us
+    _put_facts(created, hashes, created_facts)
     from_reference = np.zeros(len(hashes), dtype=bool)
     if reference_prefix is not None:
         from_reference = np.array([ids[place].startswith(reference_prefix) for place in order], dtype=bool)
@@ -123,6 +115,22 @@ def load_accounts(
         observed=~from_reference,
         histograms=_matrices(histograms, hashes),
     )
+
+
+def _refuse_shared_hashes(ids: list[str], others: list[str]) -> None:
+    for mine, other in zip(ids, others, strict=True):
+        if mine != other:
+            raise DetectionError(
+                f"accounts {mine!r} and {other!r} share one 64-bit hash; expected distinct hashes;"
+                " rename one of them in the input and run again"
+            )
+
+
+def _put_facts(created: npt.NDArray[np.float64], hashes: Integers, created_facts: dict[int, int]) -> None:
+    for account, created_us in created_facts.items():
+        place = int(np.searchsorted(hashes, account))
+        if place < len(hashes) and hashes[place] == account:
+            created[place] = created_us
 
 
 def _matrices(histograms: pa.Table, hashes: Integers) -> dict[str, npt.NDArray[np.int32]]:

@@ -1,11 +1,13 @@
 """Ranking: how far most members stand out among reference accounts in one number, as an e-value.
 
 Each member's number is ranked among the reference accounts' numbers: a conformal p-value (Vovk, Gammerman, Shafer 2005), exact
-when the member is exchangeable with the reference, ties counted against. A member's p is at most a threshold t with at most that
-chance; the e-value for k such members of m is the likelihood ratio of a rate r against t, averaged over `RATES` and over
-`THRESHOLDS`, which are all fixed beforehand. The rates are those of a group of which most members stand out: a large group in
-which some do is no evidence, whatever its size. When N subsets were searched for the members, the e-value is divided by N (the
-sum over all of them, each divided by N, still has expectation at most 1).
+when the member is exchangeable with the reference, ties counted against. All members are ranked in one reference, so how many of m
+members have a p of at most t is beta-binomial under the null: with s = floor(t (n + 1)), the share of the population below the
+s-th smallest of n reference numbers is Beta(s, n + 1 - s). The e-value for k such members is the likelihood ratio of a rate r
+against that, averaged over `RATES` and over `THRESHOLDS`, which are fixed beforehand. It pays only when at least half of the
+members stand out, so that a large group in which some do is no evidence, whatever its size (an e-value that is made smaller
+stays one). When N subsets were searched for the members, the e-value is divided by N (the sum over all of them, each divided by
+N, still has expectation at most 1).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import betaln
 
 from stillwatch.statistics.e_values import mean_log_e
 
@@ -50,7 +53,10 @@ def rank_smallest(values: Floats, reference: Floats, searched: float = 0.0) -> R
     ranked = np.sort(reference)
     p_values = (1.0 + np.searchsorted(ranked, values, side="right")) / (len(ranked) + 1.0)
     near = [int((p_values <= threshold).sum()) for threshold in THRESHOLDS]
-    log_es = [most_log_e(count, len(values), threshold) for count, threshold in zip(near, THRESHOLDS, strict=True)]
+    log_es = [
+        most_log_e(count, len(values), threshold, len(ranked))
+        for count, threshold in zip(near, THRESHOLDS, strict=True)
+    ]
     best = max(range(len(THRESHOLDS)), key=lambda place: (log_es[place], place))
     return Ranked(
         log_e=mean_log_e(log_es) - searched,
@@ -66,17 +72,17 @@ def rank_largest(values: Floats, reference: Floats, searched: float = 0.0) -> Ra
     return rank_smallest(-values, -reference, searched)
 
 
-def most_log_e(count: int, members: int, chance: float) -> float:
-    """E-value for H0: each member stands out with at most `chance`; the alternative is that most do.
+def most_log_e(count: int, members: int, chance: float, reference: int) -> float:
+    """E-value for H0: the members are exchangeable with the reference; the alternative is that most of them stand out.
 
-    Each ratio is at most 1 on average under H0, since r is above the chance; so is their mean, and so is what is left of it when
-    less than half of the members pay nothing.
+    Args:
+        count: Members with a conformal p of at most `chance`.
+        members: Members ranked.
+        chance: Threshold on p.
+        reference: Reference accounts in which they were ranked.
     """
-    if 2 * count < members:
+    below = math.floor(chance * (reference + 1) + 1e-9)
+    if 2 * count < members or below < 1:
         return NOTHING
-    return mean_log_e(
-        [
-            count * math.log(rate / chance) + (members - count) * math.log((1.0 - rate) / (1.0 - chance))
-            for rate in RATES
-        ]
-    )
+    null = float(betaln(below + count, reference + 1 - below + members - count) - betaln(below, reference + 1 - below))
+    return mean_log_e([count * math.log(rate) + (members - count) * math.log1p(-rate) - null for rate in RATES])
