@@ -27,7 +27,8 @@ POOL_FACTOR = 3
 TEMPLATE_PROMPTS = 1.5
 """A span in at least this many different prompts per member belongs to the template, not to the content."""
 WITHIN_FACTOR = 3.0
-"""Null of the second test: fragments fall within one member at most a third as often as if dealt out at random."""
+"""Null of the second test: fragments fall within one member at most a third as often as if dealt out at random (each goes through
+the set for itself), or at least three times as often (each tries its items again)."""
 FRAGMENT_SHARE = 0.02
 """A span on more than this share of exchanges is no fragment of the content."""
 LEAST_EXCHANGES = 20
@@ -66,9 +67,11 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
     count = int(recurring.sum())
     within, met = fragments_within(candidate, rows)
     dealt = float(((np.unique(owners, return_counts=True)[1] / len(owners)) ** 2).sum())
-    log_e = mean_log_e(
-        [bernoulli_lower_log_e(count, len(rows), chance), bernoulli_log_e(within, met, dealt / WITHIN_FACTOR)]
+    as_dealt = min(
+        bernoulli_log_e(within, met, dealt / WITHIN_FACTOR),
+        bernoulli_lower_log_e(within, met, min(dealt * WITHIN_FACTOR, 1.0)),
     )
+    log_e = mean_log_e([bernoulli_lower_log_e(count, len(rows), chance), as_dealt])
     return PROCEDURE.from_log_e(
         log_e,
         statement=(
