@@ -28,6 +28,14 @@ INFRASTRUCTURE = (
     "ip", "user_agent", "tls_fingerprint", "country", "payment_id", "email_domain", "organization_id", "api_key_id", "account_created_at",
 )  # fmt: skip
 TEXT = ("prompt", "system_prompt")
+LOOK_ALIKES = (
+    "homework class",
+    "benchmark harness",
+    "nightly batch",
+    "plug-in fleet",
+    "judge suite",
+    "enterprise seat",
+)
 
 
 def world(
@@ -108,6 +116,15 @@ def test_so_is_traffic_beside_reference_traffic(tmp_path: Path) -> None:
     for seed in SEEDS[:4]:
         made = world(tmp_path / str(seed), seed)
         found[seed] = (made, flagged(made, reference=reference))
+    assert_promise_kept(found)
+
+
+def test_so_are_the_classes_that_look_most_like_a_campaign(tmp_path: Path) -> None:
+    """A class with one homework registers in one lecture, on one network, and tries again; batches run by one clock; and so on."""
+    found = {}
+    for seed, name in enumerate(LOOK_ALIKES, start=61):
+        made = world(tmp_path / str(seed), seed, only=(name,))
+        found[seed] = (made, flagged(made))
     assert_promise_kept(found)
 
 
