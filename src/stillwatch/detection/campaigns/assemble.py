@@ -14,20 +14,26 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.candidate import Candidate, build_candidate
 from stillwatch.detection.campaigns.claims.likeness import Alike
 from stillwatch.detection.campaigns.describing import campaign_id, capability, exhibits, links
 from stillwatch.detection.campaigns.explanations import Result
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
 from stillwatch.detection.campaigns.membership import standing_members
 from stillwatch.detection.campaigns.selection import Selection
-from stillwatch.detection.links.groups import LEAST_MEMBERS
+from stillwatch.detection.links.attributes import AttributeTable
+from stillwatch.detection.links.groups import LEAST_MEMBERS, Group
+from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.records.campaign import FLAGGED_FINDINGS, Campaign, Explanation, Finding
 from stillwatch.records.claim import Claim, Inconclusive
 
 MOST_CONSIDERED = 100
 MOST_MODELS = 8
+SPREAD = 3
+"""A value is rare for a campaign when at most this many times its members carry it."""
+WIDE_SHARE = 0.3
+"""Text on at least this share of the members is the campaign's text."""
 Numbers = npt.NDArray[np.int64]
 
 
@@ -71,20 +77,14 @@ def assemble(
     victim_of: dict[str, str] = {}
     licensed_in: dict[str, str] = {}
     taken = np.zeros(len(accounts), dtype=bool)
-    for place in selection.kept:
-        one = tested[place]
-        standing = standing_members(one.candidate, one.results, alike)
-        mine = standing[~taken[standing]]
-        # The claims are about most members of the candidate; a remnant does not inherit them.
-        if 2 * len(mine) < len(one.candidate.members) or len(mine) < min(len(one.candidate.members), LEAST_MEMBERS):
-            continue
-        taken[mine] = True
-        stolen = np.intersect1d(victims(one.candidate), mine)
-        remaining = np.setdiff1d(mine, stolen)
-        finding, reason = selected_finding(one.candidate, remaining)
-        acting = remaining if finding is Finding.LICENSED else remaining[~accounts.licensed[remaining]]
-        shown = acting if len(acting) else mine
-        campaign = _campaign(one, shown, finding, reason, float(selection.q_values[place]), days, files)
+    for one, members, q_value in _discoveries(tested, selection, alike, len(accounts)):
+        taken[members] = True
+        stolen = victims(_shown(one.candidate, members))
+        remaining = np.setdiff1d(members, stolen)
+        listed = remaining if accounts.licensed[remaining].all() else remaining[~accounts.licensed[remaining]]
+        shown = _shown(one.candidate, listed if len(listed) else members)
+        finding, reason = selected_finding(shown, remaining)
+        campaign = _campaign(one, shown, finding, reason, q_value, days, files)
         victim_of.update({accounts.ids[number]: campaign.id for number in stolen})
         licensed_in.update({accounts.ids[number]: campaign.id for number in remaining if accounts.licensed[number]})
         (campaigns if finding in FLAGGED_FINDINGS else considered).append(campaign)
@@ -92,9 +92,7 @@ def assemble(
         one = tested[place]
         named = unselected_finding(one.explanations, one.coordinated)
         if named is not None:
-            considered.append(
-                _campaign(one, one.candidate.members, *named, float(selection.q_values[place]), days, files)
-            )
+            considered.append(_campaign(one, one.candidate, *named, float(selection.q_values[place]), days, files))
     return Assembled(
         campaigns=tuple(campaigns),
         considered=tuple(considered),
@@ -160,16 +158,69 @@ def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[n
     return chosen
 
 
+def _discoveries(
+    tested: list[Tested], selection: Selection, alike: Alike, accounts: int
+) -> list[tuple[Tested, Numbers, float]]:
+    """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
+    taken = np.zeros(accounts, dtype=bool)
+    found: list[tuple[Tested, Numbers, float]] = []
+    for place in selection.kept:
+        one = tested[place]
+        standing = standing_members(one.candidate, one.results, alike)
+        mine = standing[~taken[standing]]
+        # The claims are about most members of the candidate; a remnant does not inherit them.
+        if 2 * len(mine) < len(one.candidate.members) or len(mine) < min(len(one.candidate.members), LEAST_MEMBERS):
+            continue
+        taken[mine] = True
+        for number, (stronger, members, q_value) in enumerate(found):
+            if _of_one_operator(one.candidate.table, members, mine):
+                found[number] = (stronger, np.union1d(members, mine), q_value)
+                break
+        else:
+            found.append((one, mine, float(selection.q_values[place])))
+    return found
+
+
+def _of_one_operator(table: AttributeTable, left: Numbers, right: Numbers) -> bool:
+    """Tell whether a rare value is on at least half of the members of each, and neither is an account alone."""
+    if min(len(left), len(right)) < 2:
+        return False
+    common = np.intersect1d(_usual(table, left), _usual(table, right))
+    return bool((table.degrees[common] <= SPREAD * (len(left) + len(right))).any())
+
+
+def _usual(table: AttributeTable, members: Numbers) -> Numbers:
+    """Return the values that at least half of the members carry."""
+    values, counts = np.unique(table.held_by(members)[1], return_counts=True)
+    usual: Numbers = values[2 * counts >= len(members)]
+    return usual
+
+
+def _shown(candidate: Candidate, members: Numbers) -> Candidate:
+    """Return the candidate as it is shown: these members, and as its text what many of them and few others carry."""
+    table = candidate.table
+    text = [int(kind) for kind in (*TEXT_KINDS, Kind.SYSTEM)]
+    values, counts = np.unique(table.held_by(members)[1], return_counts=True)
+    wide = (counts >= max(2.0, WIDE_SHARE * len(members))) & (table.degrees[values] <= SPREAD * len(members))
+    own = candidate.group.places[np.isin(candidate.group.places, values)]
+    places = np.union1d(own, values[wide])
+    places = places[np.isin(table.kinds[places], text)]
+    group = Group(members=members, seed="text" if len(places) else candidate.group.seed, places=places)
+    return build_candidate(
+        group, candidate.accounts, table, candidate.study, candidate.background, candidate.input_digest
+    )
+
+
 def _campaign(
     one: Tested,
-    members: Numbers,
+    shown: Candidate,
     finding: Finding,
     reason: str,
     q_value: float,
     days: _MemberDays,
     files: tuple[str, ...],
 ) -> Campaign:
-    candidate, accounts = one.candidate, one.candidate.accounts
+    candidate, accounts, members = shown, shown.accounts, shown.members
     ids = tuple(sorted(accounts.ids[number] for number in members))
     results = sorted(
         one.results.values(), key=lambda result: (-result.log_e if isinstance(result, Claim) else math.inf, result.name)
