@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -239,7 +239,7 @@ def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> tu
     for group in seed_groups(table):
         members = group.members[accounts.observed[group.members]]
         if len(members) >= 3:
-            seeded.append(Group(members=members, seed=group.seed, places=group.places))
+            seeded.append(replace(group, members=members))
     weight = [-len(group.members) * math.log(len(accounts) / len(group.members) + 1.0) for group in seeded]
     seeded = [seeded[place] for place in np.argsort(weight, kind="stable")[:MOST_GROUPS]]
     groups = list(seeded)
