@@ -98,9 +98,13 @@ def test_no_exchange_before_registration_or_after_closing(world):
 
 def test_licensed_partners_carry_their_agreement(world):
     accounts = {row["account_id"]: row["licence"] for row in pq.read_table(world[0] / "accounts.parquet").to_pylist()}
-    licensed = {row["account_id"] for row in truth(world[0]) if row["operator_role"] == "licensed"}
-    assert licensed == {account for account, licence in accounts.items() if licence}
+    planted = {row["account_id"]: row for row in truth(world[0])}
+    licensed = {account for account, row in planted.items() if row["operator_role"] == "licensed"}
+    assert licensed == {account for account, licence in accounts.items() if licence == "data partnership agreement"}
+    testers = {account for account, row in planted.items() if row["family"] == "contract red team"}
+    assert testers == {account for account, licence in accounts.items() if licence == "security testing agreement"}
     assert licensed
+    assert testers
 
 
 def test_releases_are_a_calendar(world):
