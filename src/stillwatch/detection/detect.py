@@ -55,9 +55,9 @@ from stillwatch.engines.protocol import Engine
 from stillwatch.records.campaign import Campaign
 from stillwatch.records.progress import Progress
 
-SAMPLE_BUDGET = 4_000_000
+SAMPLE_BUDGET = 3_000_000
 """Sampled exchanges in all, about."""
-SAMPLE_LEAST, SAMPLE_MOST = 48, 256
+SAMPLE_LEAST, SAMPLE_MOST = 24, 256
 """Sampled exchanges of an account, between these."""
 MOST_GROUPS = 3_000
 MOST_ALONE = 500

@@ -32,6 +32,8 @@ MOST_CONSIDERED = 100
 MOST_MODELS = 8
 SPREAD = 3
 """A value is rare for a campaign when at most this many times its members carry it."""
+LEAST_SENT = 0.25
+"""Of the median member's share of the campaign's text; who sends less of it is a bystander."""
 WIDE_SHARE = 0.3
 """Text on at least this share of the members is the campaign's text."""
 Numbers = npt.NDArray[np.int64]
@@ -79,6 +81,7 @@ def assemble(
     taken = np.zeros(len(accounts), dtype=bool)
     for one, members, q_value in _discoveries(tested, selection, alike, len(accounts)):
         taken[members] = True
+        members = _senders(_shown(one.candidate, members))  # noqa: PLW2901 - bystanders are left out before anything is said
         stolen = victims(_shown(one.candidate, members))
         remaining = np.setdiff1d(members, stolen)
         listed = remaining if accounts.licensed[remaining].all() else remaining[~accounts.licensed[remaining]]
@@ -209,6 +212,18 @@ def _shown(candidate: Candidate, members: Numbers) -> Candidate:
     return build_candidate(
         group, candidate.accounts, table, candidate.study, candidate.background, candidate.input_digest
     )
+
+
+def _senders(shown: Candidate) -> Numbers:
+    """Return the members that send the campaign's text, at least `LEAST_SENT` as much of it as the median member does."""
+    members = shown.members
+    if shown.group.seed != "text":
+        return members
+    place = np.searchsorted(members, shown.study.numbers[shown.rows])
+    rows = np.bincount(place, minlength=len(members))
+    share = np.bincount(place, weights=shown.harvest, minlength=len(members)) / np.maximum(rows, 1)
+    kept: Numbers = members[share >= LEAST_SENT * np.median(share)]
+    return kept
 
 
 def _campaign(

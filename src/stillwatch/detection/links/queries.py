@@ -22,6 +22,8 @@ _SCALARS = (
     (Kind.TOOLS, "tools"),
 )
 
+BANDS_KEPT = 4
+"""One in so many band values is kept, by its hash, the same for every account: a template has many, and they are most of the table."""
 LEAST_WORDS = 8
 """Shorter prompts ("thanks, go on") coincide by nature and link nobody."""
 
@@ -32,8 +34,12 @@ def _attributes_sql() -> str:
     """Say the pieces of the attribute table: (kind, account, value, exchanges, prompt)."""
     prompt = "CASE WHEN exact IS NULL THEN delivery ELSE exact END AS prompt"
     lists = [
-        f"SELECT {int(kind)} AS kind, account, {{explode}}({column}) AS value, 1 AS exchanges, {prompt} FROM sample"
-        for kind, column in ((Kind.SPAN, "spans"), (Kind.BAND, "bands"))
+        f"SELECT {int(kind)} AS kind, account, value, 1 AS exchanges, prompt FROM ("
+        f"SELECT account, {{explode}}({column}) AS value, {prompt} FROM sample) AS {column}{narrowing}"
+        for kind, column, narrowing in (
+            (Kind.SPAN, "spans", ""),
+            (Kind.BAND, "bands", f" WHERE value % {BANDS_KEPT} = 0"),
+        )
     ]
     scalars = [
         f"SELECT {int(kind)} AS kind, account, {column} AS value, 1 AS exchanges, {prompt} FROM sample"
