@@ -30,16 +30,28 @@ from stillwatch.integrity.canonical import canonical_bytes
 from stillwatch.integrity.digest import digest_bytes
 from stillwatch.records.campaign import Campaign
 
+_OF_TEXT = (
+    "template lift",
+    "sharding without replacement",
+    "no repetition",
+    "elicitation",
+    "capability concentration",
+    "concealed reasoning",
+    "not ordinary work",
+    "one stream dealt out",
+)
 TELEMETRY = (
-    (("exact",), "prompt or messages", ("template lift", "sharding without replacement", "no repetition", "elicitation",
-                                        "not ordinary work", "concealed reasoning", "common prompt lengths", "common openings")),
-    (("output_tokens",), "output_tokens", ("output harvest", "common answer lengths")),
-    (("ip", "tls", "payment", "email_domain", "organization", "user_agent"),
-     "ip, tls_fingerprint, payment_id, email_domain, organization_id or user_agent", ("infrastructure lift",)),
-    (("account_created_us",), "account_created_at", ("common registration",)),
+    (("exact",), "prompt or messages", _OF_TEXT),
+    (("output_tokens",), "output_tokens", ("output harvest",)),
+    (
+        ("ip", "payment", "email_domain", "organization"),
+        "ip, payment_id, email_domain or organization_id",
+        ("infrastructure lift",),
+    ),
+    (("account_created_us",), "account_created_at", ("registration in batches",)),
     (("parameters",), "temperature, top_p, max_tokens or n", ("grouping by request parameters",)),
     (("model",), "model", ("pivot to a new model",)),
-)  # fmt: skip
+)
 """(columns of which one suffices, how to name them, tests that need them)."""
 
 
