@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +121,7 @@ def plan_intake(run: Run) -> None:
         default_time=settings.default_time,
         year=settings.year,
         encoding=settings.encoding,
-        now_us=settings.now_us,
+        now_us=clock_us() if settings.now_us is None else settings.now_us,
     )
     run.traffic = plan(expand_paths(settings.paths), settings.format, declared)
     digests = [digest_file(file.source.path) for file in run.traffic.files]
@@ -350,9 +349,6 @@ def _texts_of(
     return found
 
 
-def now_us(clock: Callable[[], float] = time.time) -> int:
-    """Return the present time in microseconds; the clock is an argument so that a run can be replayed."""
+def clock_us(clock: Callable[[], float] = time.time) -> int:
+    """Return the present time in microseconds; `DetectSettings.now_us` replaces it where a run is replayed."""
     return round(clock() * 1_000_000)
-
-
-read_clock = partial(now_us, time.time)

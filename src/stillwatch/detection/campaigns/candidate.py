@@ -37,10 +37,6 @@ class Background:
     """First bin of output tokens that three quarters of reference exchanges (one vote per account) stay below."""
     carries: dict[Kind, bool]
     """Kind of attribute -> whether any value of it is shared by two accounts of this run."""
-    days_first: int
-    """First microsecond of the traffic."""
-    days_last: int
-    """Last microsecond of the traffic."""
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: rows are gathered when a test first asks for them
@@ -117,8 +113,6 @@ def measure_background(accounts: Accounts, table: AttributeTable) -> Background:
         reference=reference,
         rich_bin=rich_bin,
         carries={kind: bool(np.any(table.kinds == int(kind))) for kind in Kind},
-        days_first=int(accounts.first_us.min()),
-        days_last=int(accounts.last_us.max()),
     )
 
 

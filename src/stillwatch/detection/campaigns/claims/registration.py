@@ -8,7 +8,6 @@ triple for minutes, the chance of that is known. It shows a common hand, or one 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.stating import Procedure
@@ -27,38 +26,28 @@ ASSUMPTIONS = (
 )
 
 
-def _procedure(name: str, what: str, method: str) -> Procedure:
-    return Procedure(
-        name=name,
-        question=Question.COORDINATION,
-        null_hypothesis=f"The members {what} independently of each other, as customers of one product do.",
-        assumptions=ASSUMPTIONS,
-        method=method,
-    )
-
-
-REGISTERED = _procedure("registration in batches", "registered", "registration-in-batches/v1")
+REGISTERED = Procedure(
+    name="registration in batches",
+    question=Question.COORDINATION,
+    null_hypothesis="The members registered independently of each other, as customers of one product do.",
+    assumptions=ASSUMPTIONS,
+    method="registration-in-batches/v1",
+)
 
 
 def registration_claim(candidate: Candidate) -> Claim | Inconclusive:
     """Test registration times."""
     created = candidate.accounts.created_us[candidate.members]
-    created = created[~np.isnan(created)]
-    return _clumps(candidate, REGISTERED, created)
-
-
-def _clumps(candidate: Candidate, procedure: Procedure, times: npt.NDArray[np.float64]) -> Claim | Inconclusive:
+    times = np.sort(created[~np.isnan(created)])
     if len(times) < LEAST_MEMBERS:
-        return procedure.cannot(
-            f"{len(times)} members with a known time inside the traffic", f"{LEAST_MEMBERS} members"
-        )
-    gaps = np.diff(np.sort(times))
+        return REGISTERED.cannot(f"{len(times)} members with a known registration time", f"{LEAST_MEMBERS} members")
+    gaps = np.diff(times)
     # For smooth arrivals at the density of the six hours after, a next neighbour is near with at most this chance.
-    within = np.searchsorted(np.sort(times), np.sort(times)[:-1] + AROUND_US, side="right") - np.arange(1, len(times))
+    within = np.searchsorted(times, times[:-1] + AROUND_US, side="right") - np.arange(1, len(times))
     density = float(np.maximum(within, 1).mean()) / AROUND_US
     chance = min(1.0 - float(np.exp(-PEAK * density * NEAR_US)), 1.0)
     near = int((gaps <= NEAR_US).sum())
-    return procedure.from_log_e(
+    return REGISTERED.from_log_e(
         bernoulli_log_e(near, len(gaps), chance),
         statement=f"{near} of {len(gaps)} members follow another within 3 minutes; smooth arrivals would give {chance * len(gaps):.1f} at most.",
         statistic_name="members that follow within 3 minutes",
