@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from stillwatch.detection.campaigns.assemble import Tested, account_rows, assemble
 from stillwatch.detection.campaigns.candidate import Candidate, build_candidate, measure_background
+from stillwatch.detection.campaigns.claims.conduct import measure_conduct
 from stillwatch.detection.campaigns.claims.dealt_out import dealt_out_claim
-from stillwatch.detection.campaigns.claims.likeness import picked_alike
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
 from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
 from stillwatch.detection.campaigns.claims.template_lift import Degrees
@@ -123,12 +123,12 @@ def detect_campaigns(
         background=background,
         degrees=degrees,
         pivots=pivots,
-        alike=picked_alike(accounts, background.reference, _generator(accounts)),
+        conduct=measure_conduct(accounts, background.reference),
     )
     tested = _test_groups(engine, groups, table, accounts, measured, level, progress)
     selection = select([one.log_e for one in tested], [one.candidate.members for one in tested], level)
     member_days = engine.run(MEMBER_DAYS) if tested else MEMBER_DAYS_EMPTY
-    assembled = assemble(tested, selection, measured.alike, member_days, accounts, files)
+    assembled = assemble(tested, selection, measured.conduct, member_days, accounts, files)
     return Detection(
         campaigns=assembled.campaigns,
         considered=assembled.considered,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stillwatch.detection.campaigns.candidate import Candidate, build_candidate
-from stillwatch.detection.campaigns.claims.likeness import Alike
+from stillwatch.detection.campaigns.claims.conduct import Conduct
 from stillwatch.detection.campaigns.describing import campaign_id, capability, exhibits, links
 from stillwatch.detection.campaigns.explanations import Result
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
@@ -67,7 +67,7 @@ class Assembled:
 def assemble(
     tested: list[Tested],
     selection: Selection,
-    alike: Alike,
+    conduct: Conduct,
     member_days: pa.Table,
     accounts: Accounts,
     files: tuple[str, ...],
@@ -79,7 +79,7 @@ def assemble(
     victim_of: dict[str, str] = {}
     licensed_in: dict[str, str] = {}
     taken = np.zeros(len(accounts), dtype=bool)
-    for one, members, q_value in _discoveries(tested, selection, alike, len(accounts)):
+    for one, members, q_value in _discoveries(tested, selection, conduct, len(accounts)):
         taken[members] = True
         members = _senders(_shown(one.candidate, members))  # noqa: PLW2901 - bystanders are left out before anything is said
         stolen = victims(_shown(one.candidate, members))
@@ -162,14 +162,14 @@ def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[n
 
 
 def _discoveries(
-    tested: list[Tested], selection: Selection, alike: Alike, accounts: int
+    tested: list[Tested], selection: Selection, conduct: Conduct, accounts: int
 ) -> list[tuple[Tested, Numbers, float]]:
     """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
     taken = np.zeros(accounts, dtype=bool)
     found: list[tuple[Tested, Numbers, float]] = []
     for place in selection.kept:
         one = tested[place]
-        standing = standing_members(one.candidate, one.results, alike)
+        standing = standing_members(one.candidate, one.results, conduct)
         mine = standing[~taken[standing]]
         # The claims are about most members of the candidate; a remnant does not inherit them.
         if 2 * len(mine) < len(one.candidate.members) or len(mine) < min(len(one.candidate.members), LEAST_MEMBERS):

@@ -31,7 +31,7 @@ class Innocent:
 
 
 ONE_HAND = (
-    "infrastructure lift", "synchrony", "common hours", "common rhythm", "common calendar", "registration in batches",
+    "infrastructure lift", "synchrony", "common conduct", "registration in batches",
 )  # fmt: skip
 """Tests that hold even between customers of one product: these say one hand, not one source."""
 

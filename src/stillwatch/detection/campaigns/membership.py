@@ -3,7 +3,7 @@
 A campaign's claims are about most of its members. An account that merely used the same text, address or parameters must not be
 flagged by their company. Takes a selected candidate. Gives the members that stand out in what speaks against ordinary use, and
 that bear one of the claims of one hand that speak: a rare payment, address, network or organisation in common with such a member, the
-common rhythm, or a batch of registrations.
+common conduct, or a batch of registrations.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, Candidate
-from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, Alike, level_for
+from stillwatch.detection.campaigns.claims.conduct import Conduct, conduct_p_values
 from stillwatch.detection.campaigns.claims.registration import NEAR_US
 from stillwatch.detection.campaigns.explanations import ONE_HAND, ORDINARY_USE, Result
 from stillwatch.detection.links.kinds import Kind
-from stillwatch.detection.profiles.closeness import squared_distances
 from stillwatch.records.claim import Claim
 from stillwatch.records.sketch import CAPABILITY_SIGNS
 
@@ -30,12 +29,14 @@ SPEAKING = math.log(20.0)
 """log e from which a claim of one hand is looked at for its bearers."""
 STANDING = 0.2
 """A member stands out when at most this share of reference accounts do as much."""
+IN_STEP = 0.05
+"""Largest p-value of common conduct with which a member bears that claim."""
 TYING_KINDS = (int(Kind.PAYMENT), int(Kind.IP), int(Kind.NETWORK), int(Kind.ORGANIZATION))
 LARGEST_TIE = 0.02
 """A value on more than this share of all accounts (and more than the group has members) ties nobody."""
 
 
-def standing_members(candidate: Candidate, results: dict[str, Result], alike: Alike) -> Numbers:
+def standing_members(candidate: Candidate, results: dict[str, Result], conduct: Conduct) -> Numbers:
     """Return the members that bear the evidence, ascending; all of them when the candidate is one account."""
     members = candidate.members
     if len(members) == 1:
@@ -47,10 +48,8 @@ def standing_members(candidate: Candidate, results: dict[str, Result], alike: Al
     # Who shares an address with the dealers of a stream need not work on it; only the clock tells.
     if "infrastructure lift" in spoken and strongest != DEALT_OUT:
         kept |= _tied(candidate, members[harvests])
-    rhythms = [feature for feature, procedure in RHYTHMS.items() if procedure.name in spoken]
-    if rhythms:
-        near = [_in_rhythm(candidate, members[harvests], feature, alike) for feature in rhythms]
-        kept |= np.logical_and.reduce(near)
+    if "common conduct" in spoken:
+        kept |= _in_step(candidate, members[harvests], conduct)
     if "registration in batches" in spoken:
         kept |= _in_batch(candidate.accounts.created_us[members], harvests)
     if "synchrony" in spoken:
@@ -110,17 +109,13 @@ def _tied(candidate: Candidate, harvesting: Numbers) -> Mask:
     return tied
 
 
-def _in_rhythm(candidate: Candidate, harvesting: Numbers, feature: str, alike: Alike) -> Mask:
-    """[m] members as near to the harvesting members' rhythm as `STANDING` of accounts are to those most like them."""
-    counts = candidate.accounts.histograms[feature]
-    usable = harvesting[counts[harvesting].sum(axis=1) >= LEAST_EXCHANGES]
-    level = level_for(counts[usable].sum(axis=1), alike[feature])
-    if level is None or len(usable) < 2:
-        return np.zeros(len(candidate.members), dtype=bool)
-    profile = (counts[usable] / counts[usable].sum(axis=1, keepdims=True)).mean(axis=0)
-    distances = squared_distances(counts[candidate.members], profile)
-    line = float(np.quantile(alike[feature][level].distances, STANDING))
-    near: Mask = np.nan_to_num(distances, nan=np.inf) <= line
+def _in_step(candidate: Candidate, harvesting: Numbers, conduct: Conduct) -> Mask:
+    """[m] members whose conduct is as near to the harvesting members' as only `IN_STEP` of customers' is."""
+    busy = conduct.exchanges[candidate.members] >= LEAST_EXCHANGES
+    members = candidate.members[busy]
+    near = np.zeros(len(candidate.members), dtype=bool)
+    if len(members):
+        near[busy] = conduct_p_values(conduct, members, np.intersect1d(members, harvesting))[0] <= IN_STEP
     return near
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from stillwatch.detection.campaigns.candidate import Background, Candidate
 from stillwatch.detection.campaigns.claims.concealed_reasoning import concealed_reasoning_claim
 from stillwatch.detection.campaigns.claims.concentration import concentration_claim
+from stillwatch.detection.campaigns.claims.conduct import Conduct, conduct_claim
 from stillwatch.detection.campaigns.claims.elicitation import elicitation_claim
 from stillwatch.detection.campaigns.claims.end_users import end_users_claim
 from stillwatch.detection.campaigns.claims.infrastructure_lift import infrastructure_lift_claim
-from stillwatch.detection.campaigns.claims.likeness import RHYTHMS, Alike, rhythm_claim
 from stillwatch.detection.campaigns.claims.ordinary_work import ordinary_work_claim
 from stillwatch.detection.campaigns.claims.output_harvest import output_harvest_claim
 from stillwatch.detection.campaigns.claims.pivot import PivotShares, pivot_claim
@@ -41,7 +41,7 @@ class Measured:
     background: Background
     degrees: Degrees
     pivots: tuple[PivotShares, ...]
-    alike: Alike
+    conduct: Conduct
 
 
 def coordination_results(candidate: Candidate, measured: Measured, minutes: MinuteCounts) -> list[Result]:
@@ -50,7 +50,7 @@ def coordination_results(candidate: Candidate, measured: Measured, minutes: Minu
         template_lift_claim(candidate, measured.degrees),
         infrastructure_lift_claim(candidate),
         synchrony_claim(candidate, minutes),
-        *(rhythm_claim(candidate, feature, measured.alike) for feature in RHYTHMS),
+        conduct_claim(candidate, measured.conduct),
         registration_claim(candidate),
         pivot_claim(candidate, measured.pivots),
     ]

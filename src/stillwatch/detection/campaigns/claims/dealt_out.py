@@ -21,7 +21,7 @@ from stillwatch.detection.links.kinds import Kind
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import mean_log_e, minimum_log_e
 
-CLOCK = ("synchrony", "common hours", "common calendar", "registration in batches")
+CLOCK = ("synchrony", "common conduct", "registration in batches")
 EACH_ONCE = ("sharding without replacement", "no repetition", "not ordinary work")
 STAND_ALONE_SHARE = 0.9
 """Of exchanges with a known number of turns, at least this share have one."""

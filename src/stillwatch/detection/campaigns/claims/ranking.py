@@ -8,6 +8,10 @@ against that, averaged over `RATES` and over `THRESHOLDS`, which are fixed befor
 members stand out, so that a large group in which some do is no evidence, whatever its size (an e-value that is made smaller
 stays one). When N subsets were searched for the members, the e-value is divided by N (the sum over all of them, each divided by
 N, still has expectation at most 1).
+
+A null may be weaker than exchangeability: members are at most `factor` times as likely as a reference account to lie below the
+threshold. With B the share of the population below it, the chance of k among m is then at most factor^k B^k (1 - B)^(m - k), for
+1 - factor B is less than 1 - B; k ln(factor) is taken from the log e-value.
 """
 
 from __future__ import annotations
@@ -52,18 +56,38 @@ def rank_smallest(values: Floats, reference: Floats, searched: float = 0.0) -> R
     """
     ranked = np.sort(reference)
     p_values = (1.0 + np.searchsorted(ranked, values, side="right")) / (len(ranked) + 1.0)
-    near = [int((p_values <= threshold).sum()) for threshold in THRESHOLDS]
+    return rank_p_values(p_values, len(ranked), searched=searched)
+
+
+def rank_p_values(
+    p_values: Floats,
+    reference: int,
+    *,
+    searched: float = 0.0,
+    thresholds: tuple[float, ...] = THRESHOLDS,
+    factor: float = 1.0,
+) -> Ranked:
+    """Ask whether most members' conformal p-values are small.
+
+    Args:
+        p_values: [m] in (0, 1], all from one reference.
+        reference: Reference accounts in which the members were ranked.
+        searched: ln of the number of subsets that were searched for the members.
+        thresholds: Over which the e-value is averaged.
+        factor: How many times as likely as a reference account a member may be to pass a threshold under the null, at least 1.
+    """
+    near = [int((p_values <= threshold).sum()) for threshold in thresholds]
     log_es = [
-        most_log_e(count, len(values), threshold, len(ranked))
-        for count, threshold in zip(near, THRESHOLDS, strict=True)
+        most_log_e(count, len(p_values), threshold, reference, factor)
+        for count, threshold in zip(near, thresholds, strict=True)
     ]
-    best = max(range(len(THRESHOLDS)), key=lambda place: (log_es[place], place))
+    best = max(range(len(thresholds)), key=lambda place: (log_es[place], place))
     return Ranked(
         log_e=mean_log_e(log_es) - searched,
-        threshold=THRESHOLDS[best],
+        threshold=thresholds[best],
         members=near[best],
-        tested=len(values),
-        reference=len(ranked),
+        tested=len(p_values),
+        reference=reference,
     )
 
 
@@ -72,7 +96,7 @@ def rank_largest(values: Floats, reference: Floats, searched: float = 0.0) -> Ra
     return rank_smallest(-values, -reference, searched)
 
 
-def most_log_e(count: int, members: int, chance: float, reference: int) -> float:
+def most_log_e(count: int, members: int, chance: float, reference: int, factor: float = 1.0) -> float:
     """E-value for H0: the members are exchangeable with the reference; the alternative is that most of them stand out.
 
     Args:
@@ -80,9 +104,11 @@ def most_log_e(count: int, members: int, chance: float, reference: int) -> float
         members: Members ranked.
         chance: Threshold on p.
         reference: Reference accounts in which they were ranked.
+        factor: How many times as likely as a reference account a member may be to stand out under the null.
     """
     below = math.floor(chance * (reference + 1) + 1e-9)
     if 2 * count < members or below < 1:
         return NOTHING
     null = float(betaln(below + count, reference + 1 - below + members - count) - betaln(below, reference + 1 - below))
-    return mean_log_e([count * math.log(rate) + (members - count) * math.log1p(-rate) - null for rate in RATES])
+    allowed = count * math.log(factor) + null
+    return mean_log_e([count * math.log(rate) + (members - count) * math.log1p(-rate) - allowed for rate in RATES])

@@ -1,0 +1,184 @@
+"""Common conduct: members send alike, far more than customers of one product do.
+
+Every account has its hours of the day, its gaps between exchanges, and its pace (exchanges per active day). One operator's
+workers draw all three from one scheduler; customers have each a life of their own, even where a product brings them together. For
+each member the centre is the other members (itself left out, one vote per account): their mean shares of hours and of gaps, free of
+sampling noise (`profiles/closeness.py`), and their median pace. Its distance from the centre in each feature is ranked among the
+reference accounts of like volume, and the sum of the ln of the ranks is ranked again: a conformal p-value for "this account is as far
+from the centre as any customer". The number of members with small p is then counted (`ranking.py`).
+
+Null: members are customers, and at most `PRODUCT_FACTOR` times as likely as any customer of like volume to lie so near to the centre.
+That leaves room for what customers of one product, trade or country have in common. It does not show a harvest: any fleet under one
+scheduler is as alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
+from stillwatch.detection.campaigns.claims.ranking import rank_p_values
+from stillwatch.detection.campaigns.claims.stating import Procedure
+from stillwatch.detection.links.groups import LEAST_MEMBERS
+from stillwatch.detection.profiles.accounts import Accounts
+from stillwatch.detection.profiles.closeness import LEAST_COUNT, shares
+from stillwatch.records.claim import Claim, Inconclusive, Question
+
+HISTOGRAMS = ("hours", "gaps")
+THRESHOLDS = (0.002, 0.005, 0.01, 0.02)
+PRODUCT_FACTOR = 10.0
+"""Of honest groups with a common text in development worlds, whose accounts are one product's customers, at most 4 in 100 members were
+within the nearest 0.5 per cent on average, which is 8 times the chance of any customer."""
+MOST_REFERENCE = 4_000
+ENOUGH_REFERENCE = 500
+"""Reference accounts of like volume from which the others are left out."""
+SPREAD = 2.0**1.5
+"""Accounts have like volume within this factor of the median member's."""
+
+PROCEDURE = Procedure(
+    name="common conduct",
+    question=Question.COORDINATION,
+    null_hypothesis=(
+        "The members are customers with hours, gaps and a pace of their own: at most ten times as likely as any customer of"
+        " like volume to lie so near to the others."
+    ),
+    assumptions=(
+        "customers of one product are at most 10 times as likely as any customer to send so much alike",
+        "left-out centres make members dependent only through their common mean, which is neglected",
+    ),
+    method="common-conduct/v1",
+)
+
+Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """How every account sends, measured once for all candidates."""
+
+    exchanges: Numbers
+    """[n]"""
+    shares: dict[str, Floats]
+    """Histogram -> [n, bins] shares."""
+    noise: dict[str, Floats]
+    """Histogram -> [n] squared length of the shares that is sampling noise; infinite with fewer than `LEAST_COUNT` counts."""
+    pace: Floats
+    """[n] ln of exchanges per active day."""
+    reference: Numbers
+    """Accounts that may serve as reference, ascending."""
+    by_volume: dict[int, Numbers] = field(default_factory=dict)
+    """Power of two of a volume -> reference accounts of like volume, found when first asked for."""
+
+
+def measure_conduct(accounts: Accounts, reference: Numbers) -> Conduct:
+    """Measure the accounts; `reference` are numbers of accounts with `LEAST_EXCHANGES` or more."""
+    own: dict[str, Floats] = {}
+    noise: dict[str, Floats] = {}
+    for name in HISTOGRAMS:
+        counts = accounts.histograms[name]
+        totals = counts.sum(axis=1).astype(np.float64)
+        own[name] = shares(counts)
+        sampled = (own[name] * (1.0 - own[name])).sum(axis=1) / np.maximum(totals - 1.0, 1.0)
+        noise[name] = np.where(totals >= LEAST_COUNT, sampled, -np.inf)
+    return Conduct(
+        exchanges=accounts.exchanges,
+        shares=own,
+        noise=noise,
+        pace=np.log(accounts.exchanges / np.maximum(accounts.active_days, 1)),
+        reference=reference,
+    )
+
+
+def conduct_p_values(conduct: Conduct, members: Numbers, centre: Numbers | None = None) -> tuple[Floats, int]:
+    """Return each member's conformal p-value of lying so near to the others, and the number of reference accounts.
+
+    Args:
+        conduct: All accounts.
+        members: Account numbers, ascending, each with `LEAST_EXCHANGES` or more; at least two.
+        centre: Members that make the centre; all by default. One of them is left out of its own centre.
+
+    Returns:
+        ([m] in (0, 1], reference accounts).
+    """
+    centre = members if centre is None else centre
+    reference = _like_volume(conduct, float(np.median(conduct.exchanges[members])))
+    reference = reference[~np.isin(reference, members)]
+    if len(reference) < LEAST_REFERENCE or len(centre) < 2:
+        return np.ones(len(members)), len(reference)
+    central = np.isin(members, centre)
+    scores, ranked = np.zeros(len(members)), np.zeros(len(reference))
+    for mine, others in _distances(conduct, members, central, reference):
+        order = np.sort(others)
+        ranked += np.log((np.searchsorted(order, others, side="right")) / (len(reference) + 1.0))
+        scores += np.log((1.0 + np.searchsorted(order, mine, side="right")) / (len(reference) + 1.0))
+    below = np.searchsorted(np.sort(ranked), scores, side="right")
+    p_values: Floats = (1.0 + below) / (len(reference) + 1.0)
+    return p_values, len(reference)
+
+
+def conduct_claim(candidate: Candidate, conduct: Conduct) -> Claim | Inconclusive:
+    """Count members that lie nearer to the others than customers do."""
+    members = candidate.members[conduct.exchanges[candidate.members] >= LEAST_EXCHANGES]
+    if len(members) < LEAST_MEMBERS:
+        return PROCEDURE.cannot(
+            f"{len(members)} members have enough exchanges", f"{LEAST_MEMBERS} members with {LEAST_EXCHANGES} exchanges"
+        )
+    p_values, reference = conduct_p_values(conduct, members)
+    if reference < LEAST_REFERENCE:
+        return PROCEDURE.cannot(
+            f"{reference} reference accounts", f"{LEAST_REFERENCE} with {LEAST_EXCHANGES} exchanges"
+        )
+    ranked = rank_p_values(
+        p_values, reference, searched=candidate.group.searched, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR
+    )
+    expected = PRODUCT_FACTOR * ranked.threshold * ranked.tested
+    return PROCEDURE.from_log_e(
+        ranked.log_e,
+        statement=(
+            f"{ranked.members} of {ranked.tested} members keep the hours, gaps and pace of the others more closely than"
+            f" {1 - ranked.threshold:.1%} of {ranked.reference} customers of like volume do; one product's customers would be {expected:.1f} at most."
+        ),
+        statistic_name=f"members within the nearest {ranked.threshold:.1%}",
+        statistic=ranked.members,
+        n=ranked.tested,
+        n_unit="accounts",
+        input_digest=candidate.input_digest,
+    )
+
+
+def _like_volume(conduct: Conduct, volume: float) -> Numbers:
+    """Return reference accounts of like volume, at most `MOST_REFERENCE`; all reference accounts where these are few."""
+    power = round(float(np.log2(max(volume, 1.0))))
+    if power not in conduct.by_volume:
+        exchanges = conduct.exchanges[conduct.reference]
+        like = conduct.reference[(exchanges >= 2.0**power / SPREAD) & (exchanges <= 2.0**power * SPREAD)]
+        if len(like) < ENOUGH_REFERENCE:
+            like = conduct.reference
+        # Numbers follow hashes, so that evenly spaced ones are a random draw that the order of input does not change.
+        conduct.by_volume[power] = like[:: max(1, -(-len(like) // MOST_REFERENCE))]
+    return conduct.by_volume[power]
+
+
+def _distances(
+    conduct: Conduct, members: Numbers, central: npt.NDArray[np.bool_], reference: Numbers
+) -> list[tuple[Floats, Floats]]:
+    """Return ([m] members', [n] reference's) distance from the centre, for each feature."""
+    found = []
+    weight = central.astype(np.float64)
+    others = weight.sum() - weight
+    for name in HISTOGRAMS:
+        own, noise = conduct.shares[name], conduct.noise[name]
+        total = weight @ own[members]
+        left_out = (total[None, :] - weight[:, None] * own[members]) / others[:, None]
+        mine = ((own[members] - left_out) ** 2).sum(axis=1) - noise[members]
+        profile = total / weight.sum()
+        theirs = ((own[reference] - profile) ** 2).sum(axis=1) - noise[reference]
+        found.append((mine, theirs))
+    pace = conduct.pace[members]
+    middle = np.array([np.median(np.delete(pace, place)[np.delete(central, place)]) for place in range(len(members))])
+    found.append((np.abs(pace - middle), np.abs(conduct.pace[reference] - np.median(pace[central]))))
+    return found
