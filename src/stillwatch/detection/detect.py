@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,7 @@ from stillwatch.detection.campaigns.testing import (
 )
 from stillwatch.detection.facts import Facts
 from stillwatch.detection.links.attributes import AttributeTable, attribute_table
-from stillwatch.detection.links.cores import core_groups
-from stillwatch.detection.links.groups import Group, seed_groups
+from stillwatch.detection.links.groups import Group, Seeded, seed_groups
 from stillwatch.detection.links.queries import ATTRIBUTES, DEGREES, SHARED
 from stillwatch.detection.profiles.accounts import Accounts, load_accounts
 from stillwatch.detection.profiles.queries import (
@@ -59,7 +58,6 @@ SAMPLE_BUDGET = 3_000_000
 """Sampled exchanges in all, about."""
 SAMPLE_LEAST, SAMPLE_MOST = 24, 256
 """Sampled exchanges of an account, between these."""
-MOST_GROUPS = 3_000
 MOST_ALONE = 500
 LEAST_ALONE = 300
 """Exchanges from which a single account is looked at for itself."""
@@ -117,7 +115,7 @@ def detect_campaigns(
     accounts = _load(engine, facts, reference_prefix if has_reference else None, progress)
     pivots = _pivots(engine, releases, accounts)
     table, degrees = _attributes(engine, facts, accounts, progress)
-    groups = _groups(table, accounts, progress)
+    seeded = _groups(table, accounts, progress)
     background = measure_background(accounts, table)
     measured = Measured(
         background=background,
@@ -125,8 +123,10 @@ def detect_campaigns(
         pivots=pivots,
         conduct=measure_conduct(accounts, background.reference),
     )
-    tested = _test_groups(engine, groups, table, accounts, measured, level, progress)
-    selection = select([one.log_e for one in tested], [one.candidate.members for one in tested], level)
+    tested = _test_groups(engine, seeded.groups, table, accounts, measured, level, progress)
+    selection = select(
+        [one.log_e for one in tested], [one.candidate.members for one in tested], seeded.considered, level
+    )
     member_days = engine.run(MEMBER_DAYS) if tested else MEMBER_DAYS_EMPTY
     assembled = assemble(tested, selection, measured.conduct, member_days, accounts, files)
     return Detection(
@@ -137,7 +137,7 @@ def detect_campaigns(
         columns={name: int(count) for name, count in engine.run(COLUMNS_SEEN).to_pylist()[0].items()},
         exchanges=seen - repeats,
         repeats=repeats,
-        candidates=len(tested),
+        candidates=seeded.considered,
     )
 
 
@@ -224,37 +224,15 @@ def _attributes(engine: Engine, facts: Facts, accounts: Accounts, progress: Prog
     return table, degrees
 
 
-def _generator(accounts: Accounts) -> np.random.Generator:
-    """Seed from the accounts themselves: the same set of accounts draws the same numbers, in whatever order it was read."""
-    return np.random.default_rng(
-        np.frombuffer(hashlib.blake2b(accounts.hashes.tobytes(), digest_size=16).digest(), np.uint32)
-    )
-
-
-def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> tuple[Group, ...]:
-    """Seed groups, their cores, and busy accounts alone; each set of members once, observed accounts only."""
+def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> Seeded:
+    """Seed groups, and busy accounts alone; observed accounts only."""
     progress.begin("groups", None)
-    rng = _generator(accounts)
-    seeded = []
-    for group in seed_groups(table):
-        members = group.members[accounts.observed[group.members]]
-        if len(members) >= 3:
-            seeded.append(replace(group, members=members))
-    weight = [-len(group.members) * math.log(len(accounts) / len(group.members) + 1.0) for group in seeded]
-    seeded = [seeded[place] for place in np.argsort(weight, kind="stable")[:MOST_GROUPS]]
-    groups = list(seeded)
-    for group in seeded:
-        groups.extend(core_groups(group, accounts, rng))
+    seeded = seed_groups(table, accounts.observed)
     busy = np.flatnonzero(accounts.observed & (accounts.exchanges >= LEAST_ALONE))
     busy = busy[np.argsort(-accounts.exchanges[busy], kind="stable")][:MOST_ALONE]
-    groups.extend(
-        Group(members=np.array([number]), seed="alone", places=np.zeros(0, np.int64)) for number in np.sort(busy)
-    )
-    unique: dict[tuple[bytes, str], Group] = {}
-    for group in groups:
-        unique.setdefault((group.members.tobytes(), group.seed), group)
+    alone = [Group(members=np.array([number]), seed="alone", places=np.zeros(0, np.int64)) for number in np.sort(busy)]
     progress.end()
-    return tuple(unique.values())
+    return Seeded(groups=(*seeded.groups, *alone), considered=seeded.considered + len(alone))
 
 
 def _test_groups(

@@ -131,6 +131,11 @@ SKETCH = TableSchema(
         Column(
             name="parameters", type="int64", about="Hash of (temperature, top_p, max_tokens, n); null if all are null."
         ),
+        Column(
+            name="configuration",
+            type="int64",
+            about="Hash of parameters, stream, endpoint and User-Agent: how a program calls; null if all are null.",
+        ),
         Column(name="model", type="string", about="Model name as logged."),
         Column(name="endpoint", type="string", about="Endpoint as logged."),
         Column(name="max_tokens", type="int32", about="Limit of output tokens asked for."),

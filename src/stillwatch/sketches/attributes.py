@@ -36,6 +36,7 @@ CASELESS_KINDS: Final = frozenset({"email_domain"})
 """Kinds of which ASCII capitals are folded."""
 
 PARAMETERS: Final = ("temperature", "top_p", "max_tokens", "n")
+CONFIGURATION: Final = (*PARAMETERS, "stream", "endpoint", "user_agent")
 _PLACE_COLUMNS: Final = frozenset({"source_no", "source_offset", "source_length"})
 """Where a row was read is no part of what was delivered."""
 
@@ -128,6 +129,12 @@ def parameters_column(batch: pa.RecordBatch) -> pa.Array:
     """Return the `parameters` column, int64 array [n]: hash of the sampling parameters, null where all are null."""
     fields, valid = _fields(batch, [EXCHANGE.column(name) for name in PARAMETERS])
     return nullable(_hash_rows(fields, np.uint64(domain_seed("parameters/v1"))), np.logical_or.reduce(valid, axis=1))
+
+
+def configuration_column(batch: pa.RecordBatch) -> pa.Array:
+    """Return the `configuration` column, int64 array [n]: hash of how a program calls, null where nothing of it is known."""
+    fields, valid = _fields(batch, [EXCHANGE.column(name) for name in CONFIGURATION])
+    return nullable(_hash_rows(fields, np.uint64(domain_seed("configuration/v1"))), np.logical_or.reduce(valid, axis=1))
 
 
 def delivery_column(batch: pa.RecordBatch) -> pa.Array:

@@ -19,6 +19,7 @@ from stillwatch.sketches.attributes import (
     account_column,
     address_columns,
     attribute_column,
+    configuration_column,
     delivery_column,
     nullable,
     parameters_column,
@@ -70,6 +71,7 @@ def sketch_batch(exchanges: pa.RecordBatch) -> pa.RecordBatch:
     columns["account"] = account_column(exchanges)
     columns["session"] = session_column(exchanges)
     columns["parameters"] = parameters_column(exchanges)
+    columns["configuration"] = configuration_column(exchanges)
     columns["delivery"] = delivery_column(exchanges)
     return conform(pa.RecordBatch.from_pydict(columns), SKETCH_ARROW)
 

@@ -25,16 +25,21 @@ class Selection:
     """Selected candidates, strongest first; of equal ones the smaller group first, then by members."""
 
 
-def select(log_es: list[float], members: list[npt.NDArray[np.int64]], level: float) -> Selection:
+UNTESTED = -1_000.0
+"""log e of a candidate that was considered and not tested."""
+
+
+def select(log_es: list[float], members: list[npt.NDArray[np.int64]], considered: int, level: float) -> Selection:
     """Select at a false-discovery rate.
 
     Args:
         log_es: [k] natural log e-values.
         members: [k] account numbers of each candidate.
+        considered: All candidates, k at least; those that were not tested have an e-value of nothing.
         level: The promised rate, in (0, 1).
     """
     if not log_es:
         return Selection(q_values=np.zeros(0), kept=())
-    q_values = e_q_values(log_es)
+    q_values = e_q_values([*log_es, *[UNTESTED] * (considered - len(log_es))])[: len(log_es)]
     order = sorted(range(len(log_es)), key=lambda place: (-log_es[place], len(members[place]), members[place].tolist()))
     return Selection(q_values=q_values, kept=tuple(place for place in order if q_values[place] <= level))

@@ -33,6 +33,7 @@ SCALAR_KINDS = {
     Kind.ORGANIZATION: "organization",
     Kind.BEHAVIOUR: "parameters",
     Kind.TOOLS: "tools",
+    Kind.CONFIGURATION: "configuration",
 }
 
 

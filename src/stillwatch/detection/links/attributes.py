@@ -93,6 +93,7 @@ def attribute_table(
     kept = ~text | (exchanges >= least)
     # Parameters and tools describe an account only when much of its traffic uses them.
     kept &= (kinds != int(Kind.BEHAVIOUR)) | (exchanges >= 0.8 * sampled[numbers])
+    kept &= (kinds != int(Kind.CONFIGURATION)) | (exchanges >= 0.5 * sampled[numbers])
     kept &= (kinds != int(Kind.TOOLS)) | (exchanges >= 0.3 * sampled[numbers])
     kinds, values, numbers, exchanges = kinds[kept], values[kept], numbers[kept], exchanges[kept]
     new = np.ones(len(kinds), dtype=bool)

@@ -1,17 +1,20 @@
-"""Candidate groups: accounts that share text, infrastructure or request parameters.
+"""Candidate groups: accounts that share text, infrastructure or request parameters, those with most in common first.
 
 Takes the account x attribute table. Gives candidate groups, each with what it was seeded from. An attribute is a hub node: its
 carriers are one set, never pairs of accounts. Values with the same carriers are one set; a set joins the widest set of which it
-covers enough (carriers of one template vary by sampling), and never a chain of sets; strict and loose merging both give groups. Where a text is used by honest
-accounts too, its intersections with rare infrastructure and request parameters are groups of their own. Cost is linear in the table,
-and in accounts times `SETS_PER_ACCOUNT` squared for the overlaps.
+covers enough (carriers of one template vary by sampling), and never a chain of sets; strict and loose merging both give groups. Where
+a text is used by honest accounts too, its intersections with rare infrastructure and request parameters are groups of their own.
+
+More sets of accounts have something in common than can be tested. Those go first whose members have most kinds of thing in common that
+few others have (`_weights`); the rest is not tested, and is counted, because selection pays for every group that was considered.
+Cost is linear in the table, and in accounts times `SETS_PER_ACCOUNT` squared for the overlaps.
 
 A group is only where to look: whether it means anything is asked in `campaigns/`.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +22,12 @@ import numpy.typing as npt
 from scipy import sparse
 
 from stillwatch.detection.links.attributes import AttributeTable
-from stillwatch.detection.links.kinds import INFRASTRUCTURE_KINDS, TEXT_KINDS, Kind
+from stillwatch.detection.links.kinds import BEHAVIOUR_KINDS, INFRASTRUCTURE_KINDS, TEXT_KINDS, Kind
 
 LEAST_MEMBERS = 3
-SETS_PER_ACCOUNT = 24
+SETS_PER_ACCOUNT = 200
+MOST_GROUPS, MOST_PARTS = 1_500, 1_000
+"""Groups, and intersections of groups, that are tested."""
 LARGEST_INFRASTRUCTURE_SHARE = 0.2
 """Infrastructure or parameters on more than a fifth of all accounts are common and seed nothing."""
 
@@ -30,18 +35,18 @@ COVERAGES = (0.85, 0.5)
 """Shares of a wider set that a set must cover to join it: nearly all of it, or half."""
 LARGEST_PART = 0.8
 """An intersection with more of a text group than this is the group itself."""
+USUAL_SHARE, OTHERS = 0.8, 1.25
+"""A value is the group's own when this share of the members carry it, and at most so many times as many accounts as members."""
 
-PARTING_KINDS = (
-    int(Kind.PAYMENT),
-    int(Kind.IP),
-    int(Kind.NETWORK),
-    int(Kind.TLS),
-    int(Kind.BEHAVIOUR),
-    int(Kind.TOOLS),
-)
+PARTING_KINDS = (int(Kind.PAYMENT), int(Kind.NETWORK), int(Kind.BEHAVIOUR), int(Kind.CONFIGURATION))
 """Kinds that part the users of one text into groups."""
+LEAST_PART = 4
+"""Members of an intersection, at the least."""
+LARGEST_PARTING_SHARE = 0.02
+"""A value on more than this share of all accounts parts nobody."""
 
 Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,55 +59,111 @@ class Group:
     """`text`, `infrastructure`, `parameters`, or `alone`."""
     places: Numbers
     """Places in the attribute table of the values that seeded it, ascending; empty for `alone`."""
-    searched: float = 0.0
-    """ln of the number of subsets that were searched to find it; a penalty on p-values that used what was searched."""
 
 
-def seed_groups(table: AttributeTable) -> tuple[Group, ...]:
-    """Return the groups seeded by text, by infrastructure and by request parameters, in a fixed order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeded:
+    """The groups to test, and how many there were."""
+
+    groups: tuple[Group, ...]
+    """Those with most in common first; each set of members once."""
+    considered: int
+    """All sets of members that were weighed, those left out included."""
+
+
+def seed_groups(table: AttributeTable, observed: npt.NDArray[np.bool_]) -> Seeded:
+    """Return the groups seeded by text, by request parameters and by infrastructure.
+
+    Args:
+        table: Values and their carriers.
+        observed: [accounts] accounts that are judged; the others are left out of the groups.
+    """
     degrees = table.degrees
     narrow = degrees <= max(LEAST_MEMBERS, LARGEST_INFRASTRUCTURE_SHARE * table.accounts)
     enough = degrees >= LEAST_MEMBERS
     text = np.isin(table.kinds, [int(kind) for kind in (*TEXT_KINDS, Kind.SYSTEM)]) & enough
+    parameters = np.isin(table.kinds, [int(kind) for kind in BEHAVIOUR_KINDS]) & enough & narrow
     infrastructure = np.isin(table.kinds, [int(kind) for kind in INFRASTRUCTURE_KINDS]) & enough & narrow
-    parameters = np.isin(table.kinds, [int(Kind.BEHAVIOUR), int(Kind.TOOLS)]) & enough & narrow
-    groups: list[Group] = []
-    for seed, chosen in (("text", text), ("infrastructure", infrastructure), ("parameters", parameters)):
-        found: dict[bytes, Group] = {}
+    merged: list[Group] = []
+    for seed, chosen in (("text", text), ("parameters", parameters), ("infrastructure", infrastructure)):
         for coverage in COVERAGES:
-            for group in _merged_sets(table, np.flatnonzero(chosen), seed, coverage):
-                found.setdefault(group.members.tobytes(), group)
-        groups.extend(found.values())
-    return (
-        *groups,
-        *_intersections(table, groups, np.flatnonzero(np.isin(table.kinds, PARTING_KINDS) & enough & narrow)),
+            merged.extend(_merged_sets(table, np.flatnonzero(chosen), seed, coverage))
+    groups = _unique(merged, observed)
+    rare = degrees <= max(LEAST_PART, LARGEST_PARTING_SHARE * table.accounts)
+    parting = np.flatnonzero(np.isin(table.kinds, PARTING_KINDS) & (degrees >= LEAST_PART) & rare)
+    parts, considered = _intersections(table, groups, parting)
+    ranked = np.argsort(-_weights(table, groups), kind="stable")[:MOST_GROUPS]
+    chosen = _unique([*(groups[place] for place in ranked), *parts], observed)
+    return Seeded(groups=tuple(chosen), considered=len(groups) + considered)
+
+
+def _unique(groups: Iterable[Group], observed: npt.NDArray[np.bool_]) -> list[Group]:
+    """Return each set of observed members once, the first of equal ones; sets that are too small are left out."""
+    found: dict[bytes, Group] = {}
+    for group in groups:
+        members = group.members[observed[group.members]]
+        if len(members) >= LEAST_MEMBERS:
+            found.setdefault(members.tobytes(), Group(members=members, seed=group.seed, places=group.places))
+    return list(found.values())
+
+
+def _weights(table: AttributeTable, groups: list[Group]) -> Floats:
+    """[g] how much the members have in common that few others have, in nats.
+
+    For each kind, the value of the group's own that weighs most: members that carry it times its rarity. The sum over kinds is divided by
+    the square root of the members, so that many kinds in a small group outweigh one phrase in a large one.
+    """
+    weights = np.zeros(len(groups))
+    if not groups:
+        return weights
+    kinds, kind_of = np.unique(table.kinds, return_inverse=True)
+    sizes = np.array([len(group.members) for group in groups])
+    values = sparse.csr_matrix(
+        (np.ones(len(table.held), np.int32), table.held, table.held_starts), shape=(table.accounts, len(table.values))
     )
+    for start in range(0, len(groups), 500):
+        part = groups[start : start + 500]
+        own = sizes[start : start + 500]
+        overlap = (_members(part, table.accounts) @ values).tocoo()
+        usual = overlap.data >= USUAL_SHARE * own[overlap.row]
+        usual &= table.degrees[overlap.col] <= np.maximum(OTHERS * own[overlap.row], own[overlap.row] + 1)
+        row, column = overlap.row[usual], overlap.col[usual]
+        heaviest = np.zeros((len(part), len(kinds)))
+        np.maximum.at(heaviest, (row, kind_of[column]), overlap.data[usual] * table.rarity[column])
+        weights[start : start + len(part)] = heaviest.sum(axis=1) / np.sqrt(own)
+    return weights
 
 
-def _intersections(table: AttributeTable, groups: list[Group], places: Numbers) -> list[Group]:
-    """Return the parts of text groups that also share one rare value of infrastructure or parameters."""
-    wide = [group for group in groups if group.seed == "text" and len(group.members) > LEAST_MEMBERS]
+def _members(groups: list[Group], accounts: int) -> sparse.csr_matrix:
+    """Groups x accounts."""
+    rows = np.repeat(np.arange(len(groups)), [len(group.members) for group in groups])
+    members = np.concatenate([group.members for group in groups])
+    return sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, members)), shape=(len(groups), accounts))
+
+
+def _intersections(table: AttributeTable, groups: list[Group], places: Numbers) -> tuple[list[Group], int]:
+    """Return the parts of text groups that also share one rare value of infrastructure or parameters.
+
+    A part of n members, of a group of g and a value with d carriers, weighs n ln(n N / (g d)), the surprise at meeting so often,
+    divided by the square root of n. The `MOST_PARTS` heaviest parts are returned, and the number of all.
+    """
+    wide = [group for group in groups if group.seed == "text" and len(group.members) > LEAST_PART]
     if not wide or not len(places):
-        return []
-    rows = np.repeat(np.arange(len(wide)), [len(group.members) for group in wide])
-    members = np.concatenate([group.members for group in wide])
-    text = sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, members)), shape=(len(wide), table.accounts))
-    overlap = (text @ _incidence(table, places).T).tocoo()
-    enough = overlap.data >= LEAST_MEMBERS
-    narrow = overlap.data <= LARGEST_PART * np.array([len(wide[row].members) for row in overlap.row])
-    chosen = np.flatnonzero(enough & narrow)
-    order = chosen[np.lexsort((overlap.col[chosen], overlap.row[chosen]))]
-    parts: list[Group] = []
-    seen: set[tuple[int, bytes]] = set()
-    for position in order:
+        return [], 0
+    overlap = (_members(wide, table.accounts) @ _incidence(table, places).T).tocoo()
+    sizes = np.array([len(group.members) for group in wide])[overlap.row]
+    degrees = table.degrees[places][overlap.col]
+    chosen = np.flatnonzero((overlap.data >= LEAST_PART) & (overlap.data <= LARGEST_PART * sizes))
+    shared = overlap.data[chosen].astype(np.float64)
+    surprise = shared * np.log(np.maximum(shared * table.accounts / (sizes[chosen] * degrees[chosen]), 1.0))
+    weights = surprise / np.sqrt(shared)
+    order = np.lexsort((overlap.col[chosen], overlap.row[chosen], -weights))[:MOST_PARTS]
+    parts = []
+    for position in chosen[order]:
         group, place = wide[overlap.row[position]], int(places[overlap.col[position]])
-        shared = np.intersect1d(group.members, table.carriers_of(place), assume_unique=True)
-        key = (int(overlap.row[position]), shared.tobytes())
-        if len(shared) >= LEAST_MEMBERS and key not in seen:
-            seen.add(key)
-            both = np.sort(np.append(group.places, place))
-            parts.append(Group(members=shared, seed="text", places=both, searched=math.log(len(places))))
-    return parts
+        members = np.intersect1d(group.members, table.carriers_of(place), assume_unique=True)
+        parts.append(Group(members=members, seed="text", places=np.sort(np.append(group.places, place))))
+    return parts, len(chosen)
 
 
 def _merged_sets(table: AttributeTable, places: Numbers, seed: str, coverage: float) -> list[Group]:

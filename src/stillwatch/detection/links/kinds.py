@@ -23,6 +23,7 @@ class Kind(IntEnum):
     ORGANIZATION = 26
     BEHAVIOUR = 40
     TOOLS = 41
+    CONFIGURATION = 42
 
     @property
     def title(self) -> str:
@@ -46,10 +47,13 @@ _TITLES = {
     Kind.ORGANIZATION: "organisation",
     Kind.BEHAVIOUR: "request parameters",
     Kind.TOOLS: "tool set",
+    Kind.CONFIGURATION: "client configuration",
 }
 
 TEXT_KINDS = (Kind.SPAN, Kind.BAND, Kind.SHAPE, Kind.PREFIX, Kind.SUFFIX)
 """What the prompts share."""
+BEHAVIOUR_KINDS = (Kind.BEHAVIOUR, Kind.TOOLS, Kind.CONFIGURATION)
+"""How the accounts call: parameters, tools, client."""
 INFRASTRUCTURE_KINDS = (
     Kind.PAYMENT, Kind.IP, Kind.NETWORK, Kind.TLS, Kind.USER_AGENT, Kind.EMAIL_DOMAIN, Kind.ORGANIZATION,
 )  # fmt: skip

@@ -20,6 +20,7 @@ _SCALARS = (
     (Kind.ORGANIZATION, "organization"),
     (Kind.BEHAVIOUR, "parameters"),
     (Kind.TOOLS, "tools"),
+    (Kind.CONFIGURATION, "configuration"),
 )
 
 BANDS_KEPT = 4

@@ -152,7 +152,7 @@ SAMPLE_COLUMNS = (
     "account", "exchange_id", "delivery", "source_no", "source_offset", "source_length", "time_us", "day", "hour",
     "minute", "exact", "shape", "opening", "prefix", "suffix", "system", "spans", "bands", "intent", "prompt_words",
     "turns", "output_tokens", "reasoning_tokens", "response_signs", "organization", "ip", "network",
-    "user_agent", "tls", "payment", "email_domain", "session", "tools", "parameters", "model", "endpoint", "max_tokens",
+    "user_agent", "tls", "payment", "email_domain", "session", "tools", "parameters", "configuration", "model", "endpoint", "max_tokens",
 )  # fmt: skip
 
 SAMPLE = Query(

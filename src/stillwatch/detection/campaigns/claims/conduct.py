@@ -132,9 +132,7 @@ def conduct_claim(candidate: Candidate, conduct: Conduct) -> Claim | Inconclusiv
         return PROCEDURE.cannot(
             f"{reference} reference accounts", f"{LEAST_REFERENCE} with {LEAST_EXCHANGES} exchanges"
         )
-    ranked = rank_p_values(
-        p_values, reference, searched=candidate.group.searched, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR
-    )
+    ranked = rank_p_values(p_values, reference, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR)
     expected = PRODUCT_FACTOR * ranked.threshold * ranked.tested
     return PROCEDURE.from_log_e(
         ranked.log_e,

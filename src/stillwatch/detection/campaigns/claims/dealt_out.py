@@ -1,9 +1,8 @@
 """One stream dealt out: accounts that present themselves as strangers work off one stream of prompts, each prompt once.
 
 What a harvest asks for need not show in its words: bare items of a data set read like anybody's questions. How it is worked off
-does show. Null: the members use the model as other customers do. Other customers do not keep a common clock, do not divide one
-set of prompts without repeats, and send more than stand-alone requests; a firm that runs one job over several accounts says so by
-its organisation or its card. The e-value is the smallest of those against a common clock by chance, against a common set, against
+does show. Null: the members use the model as other customers do. Other customers do not send in step and divide one set of prompts
+without repeats; a firm that runs one job over several accounts says so by its organisation or its card. The e-value is the smallest of those against a common clock by chance, against a common set, against
 repeated prompts and against ordinary bulk work: it is an e-value when any one of them is true.
 
 It does not show what the answers are for. A report that rests on it says so.
@@ -23,8 +22,6 @@ from stillwatch.statistics.e_values import mean_log_e, minimum_log_e
 
 CLOCK = ("synchrony", "common conduct", "registration in batches")
 EACH_ONCE = ("sharding without replacement", "no repetition", "not ordinary work")
-STAND_ALONE_SHARE = 0.9
-"""Of exchanges with a known number of turns, at least this share have one."""
 OPEN_SHARE = 0.5
 """When one payment or organisation is on this share of the members, the job is open."""
 LEAST_MEMBERS = 5
@@ -33,11 +30,8 @@ PROCEDURE = Procedure(
     name="one stream dealt out",
     question=Question.EXTRACTION,
     null_hypothesis="The members use the model as other customers do, each for itself, or one customer openly runs one job.",
-    assumptions=(
-        "the smallest e-value of claims whose own assumptions hold",
-        "turn counts are logged where they exceed one",
-    ),
-    method="one-stream-dealt-out/v1",
+    assumptions=("the smallest e-value of claims whose own assumptions hold",),
+    method="one-stream-dealt-out/v2",
 )
 
 
@@ -47,11 +41,6 @@ def dealt_out_claim(candidate: Candidate, results: Mapping[str, Claim | Inconclu
         return PROCEDURE.cannot(f"{len(candidate.members)} members", f"{LEAST_MEMBERS} members")
     if _open(candidate):
         return PROCEDURE.cannot("one payment or organisation is on most members: the job is open", "nothing more")
-    alone = _stand_alone(candidate)
-    if alone < STAND_ALONE_SHARE:
-        return PROCEDURE.cannot(
-            f"{alone:.0%} of exchanges stand alone", f"{STAND_ALONE_SHARE:.0%} of exchanges with one turn"
-        )
     clock = [claim.log_e for name in CLOCK if isinstance(claim := results.get(name), Claim)]
     once = [claim.log_e for name in EACH_ONCE if isinstance(claim := results.get(name), Claim)]
     if not clock or len(once) < len(EACH_ONCE):
@@ -61,8 +50,8 @@ def dealt_out_claim(candidate: Candidate, results: Mapping[str, Claim | Inconclu
     return PROCEDURE.from_log_e(
         log_e,
         statement=(
-            f"{len(candidate.members)} accounts with nothing declared in common keep one clock and send"
-            f" {int(accounts.exchanges[candidate.members].sum())} requests, {alone:.0%} of them alone, hardly any prompt twice."
+            f"{len(candidate.members)} accounts with nothing declared in common send in step, and"
+            f" {int(accounts.exchanges[candidate.members].sum())} requests hold hardly any prompt twice."
         ),
         statistic_name="members",
         statistic=len(candidate.members),
@@ -78,10 +67,3 @@ def _open(candidate: Candidate) -> bool:
     owners = held[np.isin(table.kinds[held], (int(Kind.ORGANIZATION), int(Kind.PAYMENT)))]
     most = int(np.unique(owners, return_counts=True)[1].max()) if len(owners) else 0
     return most >= OPEN_SHARE * len(candidate.members)
-
-
-def _stand_alone(candidate: Candidate) -> float:
-    """Return the share of exchanges with one turn; 1 where turns are not logged."""
-    accounts, members = candidate.accounts, candidate.members
-    known = int(accounts.turns_known[members].sum())
-    return 1.0 - int(accounts.follow_ups[members].sum()) / known if known else 1.0

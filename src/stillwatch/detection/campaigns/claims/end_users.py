@@ -52,7 +52,7 @@ def end_users_claim(candidate: Candidate) -> Claim | Inconclusive:
         log_p = _normal_log_p(statistic, 24.0 * total * least)
     return PROCEDURE.from_log_p(
         min(log_p, 0.0),
-        searched=candidate.group.searched,
+        searched=0.0,
         statement=f"Hour shares deviate from flat by {statistic / (24.0 * total):.5f}; nine of ten customers deviate by {least:.5f} or more.",
         statistic_name="Pearson statistic against flat hours",
         statistic=statistic,

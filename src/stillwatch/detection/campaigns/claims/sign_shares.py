@@ -49,7 +49,7 @@ def share_claim(
         )
     shares = signed[members] / known[members]
     shares[shares <= LEAST_RATE] = -1.0
-    ranked = rank_largest(shares, signed[others] / known[others], candidate.group.searched + tried)
+    ranked = rank_largest(shares, signed[others] / known[others], tried)
     return procedure.from_log_e(
         ranked.log_e,
         statement=(
