@@ -24,7 +24,7 @@ from scipy import sparse
 from stillwatch.detection.links.attributes import AttributeTable
 from stillwatch.detection.links.kinds import BEHAVIOUR_KINDS, INFRASTRUCTURE_KINDS, TEXT_KINDS, Kind
 
-LEAST_MEMBERS = 3
+LEAST_MEMBERS = 4
 SETS_PER_ACCOUNT = 200
 MOST_GROUPS, MOST_PARTS = 1_500, 1_000
 """Groups, and intersections of groups, that are tested."""
