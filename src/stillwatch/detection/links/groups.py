@@ -22,12 +22,13 @@ import numpy.typing as npt
 from scipy import sparse
 
 from stillwatch.detection.links.attributes import AttributeTable
-from stillwatch.detection.links.kinds import BEHAVIOUR_KINDS, INFRASTRUCTURE_KINDS, TEXT_KINDS, Kind
+from stillwatch.detection.links.kinds import BEHAVIOUR_KINDS, TEXT_KINDS, Kind
 
 LEAST_MEMBERS = 4
 SETS_PER_ACCOUNT = 200
-MOST_GROUPS, MOST_PARTS = 1_500, 1_000
-"""Groups, and intersections of groups, that are tested."""
+MOST_GROUPS = {"text": 1_000, "parameters": 400, "infrastructure": 400}
+MOST_PARTS = 800
+"""Groups of each seed, and intersections of groups, that are tested."""
 LARGEST_INFRASTRUCTURE_SHARE = 0.2
 """Infrastructure or parameters on more than a fifth of all accounts are common and seed nothing."""
 
@@ -38,6 +39,8 @@ LARGEST_PART = 0.8
 USUAL_SHARE, OTHERS = 0.8, 1.25
 """A value is the group's own when this share of the members carry it, and at most so many times as many accounts as members."""
 
+SEEDING_KINDS = (int(Kind.PAYMENT), int(Kind.NETWORK), int(Kind.ORGANIZATION))
+"""Infrastructure that seeds groups: who stands behind an account. An address lies within its network."""
 PARTING_KINDS = (int(Kind.PAYMENT), int(Kind.NETWORK), int(Kind.BEHAVIOUR), int(Kind.CONFIGURATION))
 """Kinds that part the users of one text into groups."""
 LEAST_PART = 4
@@ -83,7 +86,7 @@ def seed_groups(table: AttributeTable, observed: npt.NDArray[np.bool_]) -> Seede
     enough = degrees >= LEAST_MEMBERS
     text = np.isin(table.kinds, [int(kind) for kind in (*TEXT_KINDS, Kind.SYSTEM)]) & enough
     parameters = np.isin(table.kinds, [int(kind) for kind in BEHAVIOUR_KINDS]) & enough & narrow
-    infrastructure = np.isin(table.kinds, [int(kind) for kind in INFRASTRUCTURE_KINDS]) & enough & narrow
+    infrastructure = np.isin(table.kinds, SEEDING_KINDS) & enough & narrow
     merged: list[Group] = []
     for seed, chosen in (("text", text), ("parameters", parameters), ("infrastructure", infrastructure)):
         for coverage in COVERAGES:
@@ -92,9 +95,10 @@ def seed_groups(table: AttributeTable, observed: npt.NDArray[np.bool_]) -> Seede
     rare = degrees <= max(LEAST_PART, LARGEST_PARTING_SHARE * table.accounts)
     parting = np.flatnonzero(np.isin(table.kinds, PARTING_KINDS) & (degrees >= LEAST_PART) & rare)
     parts, considered = _intersections(table, groups, parting)
-    ranked = np.argsort(-_weights(table, groups), kind="stable")[:MOST_GROUPS]
-    chosen = _unique([*(groups[place] for place in ranked), *parts], observed)
-    return Seeded(groups=tuple(chosen), considered=len(groups) + considered)
+    weights = _weights(table, groups)
+    ranked = [groups[place] for place in np.argsort(-weights, kind="stable")]
+    heaviest = [group for seed, most in MOST_GROUPS.items() for group in [g for g in ranked if g.seed == seed][:most]]
+    return Seeded(groups=tuple(_unique([*heaviest, *parts], observed)), considered=len(groups) + considered)
 
 
 def _unique(groups: Iterable[Group], observed: npt.NDArray[np.bool_]) -> list[Group]:

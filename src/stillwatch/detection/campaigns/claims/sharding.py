@@ -7,7 +7,7 @@ the same prompt, or a span of it that is not part of what the members share anyw
 Null: members draw independently from a common pool that is at most `POOL_FACTOR` times as large as all that they were seen to
 send; then an exchange recurs with at least a known chance. Few recurrences speak against it (an e-value for "rate at least"). And
 what each goes through for itself it meets once: fragments of content recur between members, not within one. Fragments that fall
-within one member as often as chance deals them speak against it too; the two e-values are averaged. Where exchanges recur as often as a common set makes
+within one member as often as chance deals them speak against it too; the two e-values are averaged. Where whole prompts recur as often as a common set makes
 them, only the second question is left, and it is asked of whole prompts: a queue that is dealt out again and again gives a member
 its own prompt back as often as chance does; who goes through a set for itself never, or (trying again) much more often.
 Not shown: independent users of an unbounded source do not meet either; that explanation is `chance`, tested elsewhere.
@@ -69,7 +69,8 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
     count = int(recurring.sum())
     within, met = fragments_within(candidate, rows)
     dealt = float(((np.unique(owners, return_counts=True)[1] / len(owners)) ** 2).sum())
-    if count < chance * len(rows):
+    same = int((_distinct(exact.values[rows], owners) >= 2).sum())
+    if same < chance * len(rows):
         log_e = mean_log_e([bernoulli_lower_log_e(count, len(rows), chance), _dealt_log_e(within, met, dealt)])
     else:
         # A set that is small for the campaign is dealt out again and again: then whole prompts fall within one member as chance deals.
