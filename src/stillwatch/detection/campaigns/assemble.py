@@ -170,24 +170,32 @@ def _discoveries(
     for place in selection.kept:
         one = tested[place]
         standing = standing_members(one.candidate, one.results, conduct)
+        least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
+        if len(standing) < least:
+            continue  # the claims are about most members of the candidate; a few do not inherit them
         mine = standing[~taken[standing]]
-        # The claims are about most members of the candidate; a remnant does not inherit them.
-        if 2 * len(mine) < len(one.candidate.members) or len(mine) < min(len(one.candidate.members), LEAST_MEMBERS):
-            continue
+        kin = [number for number, (_, members, _) in enumerate(found) if _one_operator(one, members, standing)]
         taken[mine] = True
-        for number, (stronger, members, q_value) in enumerate(found):
-            if _of_one_operator(one.candidate.table, members, mine):
-                found[number] = (stronger, np.union1d(members, mine), q_value)
-                break
-        else:
+        if kin:
+            stronger, members, q_value = found[kin[0]]
+            found[kin[0]] = (stronger, np.union1d(members, mine), q_value)
+        elif len(mine) >= least:
             found.append((one, mine, float(selection.q_values[place])))
+        else:
+            taken[mine] = False
     return found
 
 
-def _of_one_operator(table: AttributeTable, left: Numbers, right: Numbers) -> bool:
-    """Tell whether a rare value is on at least half of the members of each, and neither is an account alone."""
-    if min(len(left), len(right)) < 2:
+def _one_operator(one: Tested, found: Numbers, standing: Numbers) -> bool:
+    """Tell whether a selected candidate is of a campaign already found: half of the smaller is in both, or both carry a rare value."""
+    if min(len(found), len(standing)) < 2:
         return False
+    both = len(np.intersect1d(found, standing, assume_unique=True))
+    return 2 * both >= min(len(found), len(standing)) or _of_one_operator(one.candidate.table, found, standing)
+
+
+def _of_one_operator(table: AttributeTable, left: Numbers, right: Numbers) -> bool:
+    """Tell whether a rare value is on at least half of the members of each."""
     common = np.intersect1d(_usual(table, left), _usual(table, right))
     return bool((table.degrees[common] <= SPREAD * (len(left) + len(right))).any())
 

@@ -29,8 +29,8 @@ SPEAKING = math.log(20.0)
 """log e from which a claim of one hand is looked at for its bearers."""
 STANDING = 0.2
 """A member stands out when at most this share of reference accounts do as much."""
-IN_STEP = 0.05
-"""Largest p-value of common conduct with which a member bears that claim."""
+IN_STEP = 0.02
+"""Largest p-value of common conduct with which a member bears that claim, or one of synchrony: coincidences belong to pairs."""
 TYING_KINDS = (int(Kind.PAYMENT), int(Kind.IP), int(Kind.NETWORK), int(Kind.ORGANIZATION))
 LARGEST_TIE = 0.02
 """A value on more than this share of all accounts (and more than the group has members) ties nobody."""
@@ -48,12 +48,10 @@ def standing_members(candidate: Candidate, results: dict[str, Result], conduct: 
     # Who shares an address with the dealers of a stream need not work on it; only the clock tells.
     if "infrastructure lift" in spoken and strongest != DEALT_OUT:
         kept |= _tied(candidate, members[harvests])
-    if "common conduct" in spoken:
+    if spoken & {"common conduct", "synchrony"}:
         kept |= _in_step(candidate, members[harvests], conduct)
     if "registration in batches" in spoken:
         kept |= _in_batch(candidate.accounts.created_us[members], harvests)
-    if "synchrony" in spoken:
-        kept[:] = True  # coincidences belong to pairs; no member can be told apart by them
     standing: Numbers = members[kept & harvests]
     return standing
 
