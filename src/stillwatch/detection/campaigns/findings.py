@@ -24,9 +24,11 @@ RESELLER_SHARE = 0.6
 """A harvest that is at most this share of the median member's exchanges rides on others' traffic."""
 VICTIM_LOG_P = math.log(1e-6)
 EARLY = 0.05
-LATER_US = 2 * 86_400 * 1_000_000
+CLIENT_COLUMNS = ("tls", "user_agent", "network", "configuration")
+"""What tells two users of one account apart."""
+LATER_US = 86_400 * 1_000_000
 """A stolen key is abused after its owner began to use it: the harvest's first twentieth lies this much later than the rest's."""
-ESTABLISHED_US = 60 * 86_400 * 1_000_000
+ESTABLISHED_US = 14 * 86_400 * 1_000_000
 """Or the account was registered so long before: its owner's beginning may lie before the logs."""
 GROUP_SHARE = 0.15
 """A client is the group's when at least this share of the other members use it, and the member's own otherwise."""
@@ -63,7 +65,7 @@ def _is_split(candidate: Candidate, member: int) -> bool:
     times = study.column("time_us").values[rows]
     if np.quantile(times[harvest], EARLY) - np.quantile(times[~harvest], EARLY) < LATER_US:
         return False
-    for name in ("tls", "user_agent", "network"):
+    for name in CLIENT_COLUMNS:
         column = study.column(name)
         known = column.known[rows]
         values = np.unique(column.values[rows][known], return_inverse=True)[1]
@@ -83,7 +85,7 @@ def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
     owners = study.numbers[rows]
     mine = owners == member
     times = study.column("time_us").values[rows][mine]
-    for name in ("tls", "user_agent", "network"):
+    for name in CLIENT_COLUMNS:
         column = study.column(name)
         if not column.known[rows].all():
             continue

@@ -32,8 +32,8 @@ STANDING = 0.2
 IN_STEP = 0.02
 """Largest p-value of common conduct with which a member bears that claim, or one of synchrony: coincidences belong to pairs."""
 TYING_KINDS = (int(Kind.PAYMENT), int(Kind.IP), int(Kind.NETWORK), int(Kind.ORGANIZATION))
-LARGEST_TIE = 0.02
-"""A value on more than this share of all accounts (and more than the group has members) ties nobody."""
+LEAST_TIE = 0.25
+"""Members among the carriers of a value that ties them: with fewer, strangers share it too."""
 
 
 def standing_members(candidate: Candidate, results: dict[str, Result], conduct: Conduct) -> Numbers:
@@ -97,13 +97,13 @@ def _tied(candidate: Candidate, harvesting: Numbers) -> Mask:
     """[m] members that share a rare identity value with a harvesting member."""
     table = candidate.table
     owner, held = table.held_by(candidate.members)
-    rare = table.degrees[held] <= max(LARGEST_TIE * table.accounts, len(candidate.members))
-    usable = np.isin(table.kinds[held], TYING_KINDS) & rare
+    usable = np.isin(table.kinds[held], TYING_KINDS)
     owner, held = owner[usable], held[usable]
     by_harvester = np.isin(candidate.members[owner], harvesting)
     values, counts = np.unique(held[by_harvester], return_counts=True)
     tied = np.zeros(len(candidate.members), dtype=bool)
-    tied[owner[np.isin(held, values[counts >= 2])]] = True
+    tying = values[(counts >= 2) & (counts >= LEAST_TIE * table.degrees[values])]
+    tied[owner[np.isin(held, tying)]] = True
     return tied
 
 
