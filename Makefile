@@ -99,7 +99,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.installed
 	$(SAY) "installing what the tests need"
-	@$(PIP) --editable '.[spark]' $$($(GROUP) test)
+	@$(PIP) --editable '.[spark,sharing,private-intersection]' $$($(GROUP) test)
 	@touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from stillwatch.cli.exit_codes import MEANINGS
-from stillwatch.cli.main import PURPOSE, VERBS, build_app
+from stillwatch.cli.main import GROUPS, PURPOSE, VERBS, build_app
 
 WIDTH = 100
 """Columns of the help text on the page, whatever the terminal's width."""
@@ -32,25 +32,29 @@ def command_reference() -> str:
     parts = ["# Commands\n", about, everywhere, "## Exit codes\n", f"| code | meaning |\n|---:|---|\n{codes}\n"]
     for verb, _ in VERBS:
         parts += [f"## stillwatch {verb.name}\n", f"```text\n{help_of(verb.name)}\n```\n"]
+    for group in GROUPS:
+        parts += [f"## stillwatch {group.name}\n", f"{group.purpose}\n"]
+        for verb, _ in group.verbs:
+            parts += [f"### stillwatch {group.name} {verb.name}\n", f"```text\n{help_of(group.name, verb.name)}\n```\n"]
     return "\n".join(parts)
 
 
-def help_of(verb: str | None = None) -> str:
+def help_of(*words: str) -> str:
     """Give the help of a verb, or of the whole command line.
 
     Args:
-        verb: its name; null for the whole.
+        words: the verb's name, after its group's name where it has one; none for the whole.
 
     Returns:
         Plain text, `WIDTH` columns, without trailing blanks.
     """
     group: Any = typer.main.get_command(build_app())
     context = group.make_context("stillwatch", ["version"], max_content_width=WIDTH, terminal_width=WIDTH)
-    if verb is None:
-        text = str(group.get_help(context))
-    else:
-        command = group.get_command(context, verb)
-        text = str(command.get_help(type(context)(command, info_name=verb, parent=context)))
+    command = group
+    for word in words:
+        command = command.get_command(context, word)
+        context = type(context)(command, info_name=word, parent=context)
+    text = str(command.get_help(context))
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 

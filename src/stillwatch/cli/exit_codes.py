@@ -54,6 +54,7 @@ ERROR_CODES = {
     "stillwatch.engines.errors.EngineUnavailableError": ExitCode.MISSING,
     "stillwatch.engines.errors.MemoryLimitError": ExitCode.LIMIT,
     "stillwatch.evidence.errors.EvidenceError": ExitCode.INPUT,
+    "stillwatch.evidence.errors.MissingLibraryError": ExitCode.MISSING,
     "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
     "stillwatch.intake.errors.SettingError": ExitCode.USAGE,
     "stillwatch.simulation.errors.SettingsError": ExitCode.USAGE,

@@ -16,9 +16,10 @@ from typing import Any
 
 import typer
 
-from stillwatch.cli import demo, detect, evaluate, explain, formats, simulate, version
+from stillwatch.cli import demo, detect, evaluate, explain, formats, indicators, simulate, version
 from stillwatch.cli.exit_codes import ExitCode, exit_code_of, exit_codes_text
 from stillwatch.cli.terminal import json_text
+from stillwatch.cli.verb_group import VerbGroup
 from stillwatch.cli.verb_help import VerbHelp
 from stillwatch.records.errors import StillwatchError
 
@@ -31,6 +32,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (formats.HELP, formats.formats),
     (version.HELP, version.version),
 )
+GROUPS: tuple[VerbGroup, ...] = (indicators.GROUP,)
 PURPOSE = "Find illicit distillation of an AI model in API logs, with a stated error rate."
 
 
@@ -52,6 +54,8 @@ def build_app() -> typer.Typer:
     )
     for verb, function in VERBS:
         app.command(name=verb.name, help=verb.text(), short_help=verb.purpose, no_args_is_help=False)(function)
+    for group in GROUPS:
+        app.add_typer(group.app(), name=group.name)
     return app
 
 
