@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -96,7 +97,7 @@ def test_nothing_of_a_prompt_a_person_or_an_identifier_leaves(
     private |= {two.campaign_of(provider, "north").id, *(str(link.value) for link in example.pool().links)}
     assert not [value for value in private if value.lower() in text]
     words = [word for row in rows for word in re.findall(r"[a-z]{4,}", row["prompt"].lower())]
-    pairs = {" ".join(pair) for pair in zip(words, words[1:], strict=False)}
+    pairs = {" ".join(pair) for pair in itertools.pairwise(words)}
     assert not [pair for pair in pairs if pair in text]
 
 
@@ -227,9 +228,12 @@ def test_a_hostile_field_is_named_and_refused(
     ],
 )
 def test_hostile_bytes_are_refused(content: bytes) -> None:
-    with pytest.raises(IndicatorFileError):
+    def read() -> IndicatorSet:
         document = read_json_document(content, "file")
-        (read_stix_bundle if "type" in document else read_misp_event)(document, "file")
+        return (read_stix_bundle if "type" in document else read_misp_event)(document, "file")
+
+    with pytest.raises(IndicatorFileError):
+        read()
 
 
 def test_depth_is_bounded_even_where_the_reader_is_not() -> None:

@@ -38,46 +38,8 @@ def misp_event(indicators: IndicatorSet) -> str:
     Returns:
         JSON text with one `Event`; the same set gives the same text.
     """
-    event_id = _uuid(indicators.id, str(indicators.made_us))
-    campaign = _object(
-        indicators,
-        "campaign",
-        "What is shared of the campaign.",
-        [
-            *(_attribute(indicators, name, "text", getattr(indicators, name)) for name in _WORDS),
-            *(_attribute(indicators, name, "counter", str(getattr(indicators, name))) for name in _COUNTS),
-            *(_attribute(indicators, name, "counter", str(getattr(indicators, name))) for name in _TIMES),
-            *(_attribute(indicators, "technique", "text", technique) for technique in indicators.techniques),
-        ],
-    )
-    identifiers = [
-        _object(
-            indicators,
-            one.digest,
-            "An identifier that members share, as HMAC-SHA-256 under the partners' key.",
-            [
-                _attribute(indicators, "kind", "text", one.kind.value, one.digest),
-                _attribute(indicators, "digest", "anonymised", one.digest, one.digest, correlate=True),
-                _attribute(indicators, "carriers", "counter", str(one.carriers), one.digest),
-            ],
-        )
-        for one in indicators.identifiers
-    ]
-    templates = [
-        _object(
-            indicators,
-            one.values[0],
-            "A prompt template, as the smallest keyed hashes of its word 3-shingles.",
-            [
-                _attribute(indicators, "values", "anonymised", " ".join(one.values), one.values[0]),
-                _attribute(indicators, "shingles", "counter", str(one.shingles), one.values[0]),
-                _attribute(indicators, "exhibits", "counter", str(one.exhibits), one.values[0]),
-            ],
-        )
-        for one in indicators.templates
-    ]
     event = {
-        "uuid": event_id,
+        "uuid": _uuid(indicators.id, str(indicators.made_us)),
         "info": f"AI capability extraction {indicators.id}",
         "date": _date(indicators.made_us),
         "timestamp": str(indicators.made_us // 1_000_000),
@@ -90,7 +52,7 @@ def misp_event(indicators: IndicatorSet) -> str:
             {"name": f"tlp:{indicators.traffic_light}"},
             *({"name": f'mitre-atlas:technique="{technique}"'} for technique in indicators.techniques),
         ],
-        "Object": [campaign, *identifiers, *templates],
+        "Object": [_campaign_object(indicators), *_identifier_objects(indicators), *_template_objects(indicators)],
     }
     return json.dumps({"Event": event}, indent=2, ensure_ascii=True)
 
@@ -152,6 +114,52 @@ def object_template() -> dict[str, Any]:
 
     content = files("stillwatch.evidence.indicators").joinpath("misp_object_template.json").read_bytes()
     return read_json_document(content, "misp_object_template.json")
+
+
+def _campaign_object(indicators: IndicatorSet) -> dict[str, Any]:
+    return _object(
+        indicators,
+        "campaign",
+        "What is shared of the campaign.",
+        [
+            *(_attribute(indicators, name, "text", getattr(indicators, name)) for name in _WORDS),
+            *(_attribute(indicators, name, "counter", str(getattr(indicators, name))) for name in _COUNTS),
+            *(_attribute(indicators, name, "counter", str(getattr(indicators, name))) for name in _TIMES),
+            *(_attribute(indicators, "technique", "text", technique) for technique in indicators.techniques),
+        ],
+    )
+
+
+def _identifier_objects(indicators: IndicatorSet) -> list[dict[str, Any]]:
+    return [
+        _object(
+            indicators,
+            one.digest,
+            "An identifier that members share, as HMAC-SHA-256 under the partners' key.",
+            [
+                _attribute(indicators, "kind", "text", one.kind.value, one.digest),
+                _attribute(indicators, "digest", "anonymised", one.digest, one.digest, correlate=True),
+                _attribute(indicators, "carriers", "counter", str(one.carriers), one.digest),
+            ],
+        )
+        for one in indicators.identifiers
+    ]
+
+
+def _template_objects(indicators: IndicatorSet) -> list[dict[str, Any]]:
+    return [
+        _object(
+            indicators,
+            one.values[0],
+            "A prompt template, as the smallest keyed hashes of its word 3-shingles.",
+            [
+                _attribute(indicators, "values", "anonymised", " ".join(one.values), one.values[0]),
+                _attribute(indicators, "shingles", "counter", str(one.shingles), one.values[0]),
+                _attribute(indicators, "exhibits", "counter", str(one.exhibits), one.values[0]),
+            ],
+        )
+        for one in indicators.templates
+    ]
 
 
 def _object(indicators: IndicatorSet, part: str, about: str, attributes: list[dict[str, Any]]) -> dict[str, Any]:

@@ -169,6 +169,7 @@ def _identifier(stix2: Any, indicators: IndicatorSet, one: IdentifierIndicator, 
     return stix2.Indicator(
         id=_id("indicator", indicators.id, one.kind.value, one.digest),
         name=f"{one.kind.value}, keyed digest",
+        description=f"HMAC-SHA-256 under key {indicators.key_id} of a value that {one.carriers} accounts of the campaign carry.",
         indicator_types=["attribution"],
         pattern=_pattern(one.kind, one.digest),
         pattern_type="stix",
@@ -192,6 +193,7 @@ def _template(stix2: Any, indicators: IndicatorSet, one: TemplateIndicator, shar
     return stix2.Indicator(
         id=_id("indicator", indicators.id, *one.values),
         name="prompt template, keyed MinHash",
+        description=f"Smallest hashes, under key {indicators.key_id}, of the word 3-shingles that {one.exhibits} prompts share.",
         indicator_types=["malicious-activity"],
         pattern=canonical_bytes(list(one.values)).decode(),
         pattern_type=TEMPLATE_PATTERN,
