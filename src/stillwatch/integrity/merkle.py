@@ -5,7 +5,7 @@ and verification that returns nothing or raises. Pure functions of bytes: nothin
 
 Hashing is that of RFC 6962, section 2.1, with SHA-256: a leaf is `SHA-256(0x00 || data)`, a node `SHA-256(0x01 || left ||
 right)`, and the empty tree `SHA-256()`. The two prefixes keep a node from being passed off as a leaf. Stored are tiles, as in
-C2SP tlog-tiles: tile (level, index) holds up to 256 hashes of complete subtrees of 256**level leaves, side by side. So a
+C2SP tlog-tiles: tile (level, number) holds up to 256 hashes of complete subtrees of 256**level leaves, side by side. So a
 proof at n entries reads O(log n) tiles, at most six at 10**7 entries, and hashes O(256 log n) nodes, however large the log.
 
 Verification is that of RFC 9162, sections 2.1.3.2 and 2.1.4.2. A proof shows that bytes stand at an index of the tree with that
@@ -36,7 +36,7 @@ class TilePlace(NamedTuple):
 
     level: int
     """0 for tiles of leaf hashes."""
-    index: int
+    number: int
     """From the left, from 0."""
 
 
@@ -45,10 +45,10 @@ ReadTiles = Callable[[Collection[TilePlace]], Mapping[TilePlace, bytes]]
 
 
 class _Subtree(NamedTuple):
-    """A complete subtree of 2**level leaves that begins at leaf index * 2**level."""
+    """A complete subtree of 2**level leaves that begins at leaf number * 2**level."""
 
     level: int
-    index: int
+    number: int
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -156,7 +156,9 @@ def consistency_proof(old: int, new: int, read: ReadTiles) -> tuple[bytes, ...]:
     """
     _check_size(new)
     if not 0 <= old <= new:
-        raise TreeError(f"got trees of {old} and {new} entries, expected the first to be at most as large as the second")
+        raise TreeError(
+            f"got trees of {old} and {new} entries, expected the first to be at most as large as the second"
+        )
     if old in {0, new}:
         return ()
     begin, end, spans, whole = 0, new, [], True
@@ -206,9 +208,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         )
 
 
-def verify_consistency(
-    old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
-) -> None:
+def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
     """Check that a larger tree continues a smaller one (RFC 9162, 2.1.4.2).
 
     Args:
@@ -222,7 +222,9 @@ def verify_consistency(
         ConsistencyProofError: where it does not, saying what was expected and got.
     """
     if not 0 <= old <= new:
-        raise ConsistencyProofError(f"consistency proof: got sizes {old} and {new}, expected the first to be the smaller")
+        raise ConsistencyProofError(
+            f"consistency proof: got sizes {old} and {new}, expected the first to be the smaller"
+        )
     _check_hashes((old_root, new_root, *proof), ConsistencyProofError, "consistency proof")
     if old in {0, new}:
         _check_trivial(old, new, old_root, new_root, proof)
@@ -269,9 +271,7 @@ def _check_trivial(old: int, new: int, old_root: bytes, new_root: bytes, proof: 
         )
 
 
-def _check_hashes(
-    hashes: Sequence[bytes], kind: type[InclusionProofError] | type[ConsistencyProofError], what: str
-) -> None:
+def _check_hashes(hashes: Sequence[bytes], kind: type[InclusionProofError | ConsistencyProofError], what: str) -> None:
     for value in hashes:
         if len(value) != HASH_BYTES:
             raise kind(f"{what}: got a hash of {len(value)} bytes, expected {HASH_BYTES}")
@@ -315,7 +315,7 @@ def _hashes(spans: Sequence[tuple[int, int]], read: ReadTiles) -> list[bytes]:
 def _tile_of(subtree: _Subtree) -> tuple[TilePlace, int, int]:
     """Return the tile that holds a subtree, and its hashes there: first and number."""
     tile_level, height = divmod(subtree.level, TILE_HEIGHT)
-    index, first = divmod(subtree.index << height, TILE_WIDTH)
+    index, first = divmod(subtree.number << height, TILE_WIDTH)
     return TilePlace(tile_level, index), first, 1 << height
 
 
@@ -349,6 +349,6 @@ def _stored(place: TilePlace, count: int, read: ReadTiles) -> bytes:
 
 def _missing(place: TilePlace, expected: int, got: int) -> TreeError:
     return TreeError(
-        f"tile {place.index} of level {place.level}: got {got} bytes, expected at least {expected * HASH_BYTES}; "
+        f"tile {place.number} of level {place.level}: got {got} bytes, expected at least {expected * HASH_BYTES}; "
         "the store is damaged, or the tree was never that large"
     )

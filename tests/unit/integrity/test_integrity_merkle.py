@@ -217,7 +217,11 @@ def test_any_changed_byte_breaks_a_consistency_proof(data: st.DataObject) -> Non
     new = data.draw(st.integers(2, 300))
     old = data.draw(st.integers(1, new - 1))
     tiles = tree_of(hashes_of(new))
-    parts = [merkle.root(old, tiles.read), merkle.root(new, tiles.read), *merkle.consistency_proof(old, new, tiles.read)]
+    parts = [
+        merkle.root(old, tiles.read),
+        merkle.root(new, tiles.read),
+        *merkle.consistency_proof(old, new, tiles.read),
+    ]
     merkle.verify_consistency(old, new, parts[0], parts[1], parts[2:])
     part, place = data.draw(st.integers(0, len(parts) - 1)), data.draw(st.integers(0, 31))
     changed = [*parts]
