@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from stillwatch.integrity.errors import ConsistencyProofError, InclusionProofError, TreeError
+from stillwatch.records.ledger import TilePlace
 
 HASH_BYTES = 32
 TILE_HEIGHT = 8
@@ -29,15 +30,6 @@ LARGEST_SIZE = 2**63 - 1
 """Entries that a tree may hold: what both stores count with."""
 
 _sha256 = hashlib.sha256
-
-
-class TilePlace(NamedTuple):
-    """Where a tile stands."""
-
-    level: int
-    """0 for tiles of leaf hashes."""
-    number: int
-    """From the left, from 0."""
 
 
 ReadTiles = Callable[[Collection[TilePlace]], Mapping[TilePlace, bytes]]

@@ -7,6 +7,16 @@ its time, its actor and the digest of its record, so that a record can be withhe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class TilePlace(NamedTuple):
+    """Where a tile of hashes stands in the tree (C2SP tlog-tiles)."""
+
+    level: int
+    """0 for tiles of leaf hashes; a hash of level n + 1 is the root of a full tile of level n."""
+    number: int
+    """From the left, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +111,25 @@ class Cosignature:
     """The witness's time: seconds since the Unix epoch, UTC."""
     line: str
     """The signature line, as it stands under the note, with its line break."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerIdentity:
+    """Which log a store holds."""
+
+    origin: str
+    """First line of its checkpoints."""
+    verifier_key: str
+    """Public key of the log as text (vkey). A verifier takes it from elsewhere: whoever rewrites the store rewrites this."""
+    created_us: int
+    """Microseconds since the Unix epoch, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleAssignment:
+    """That an actor has a role, and which entry says so."""
+
+    actor: str
+    role: str
+    entry_index: int
+    """The entry that records the assignment."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stillwatch.integrity import merkle
 from stillwatch.integrity.errors import ConsistencyProofError, InclusionProofError, TreeError
-from stillwatch.integrity.merkle import TilePlace
+from stillwatch.records.ledger import TilePlace
 
 # The eight leaves, and the roots and proofs over them, of the tests of Certificate Transparency's reference implementation
 # (certificate-transparency/cpp/merkletree/merkle_tree_test.cc; also transparency-dev/merkle).

@@ -99,7 +99,7 @@ def test_keys_that_are_not_trusted_do_not_count() -> None:
     assert verify_note(parse_note(both), [LOG.verifier]) == (LOG.verifier,)
     with pytest.raises(SignatureError, match="no key at all"):
         verify_note(parse_note(both), [])
-    with pytest.raises(SignatureError, match="expected origin 'example.com/other', got 'example.com/log'"):
+    with pytest.raises(SignatureError, match=r"expected origin 'example\.com/other', got 'example\.com/log'"):
         verify_checkpoint(checkpoint.note, LOG.verifier, "example.com/other")
 
 
