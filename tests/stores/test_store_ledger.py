@@ -77,7 +77,7 @@ def test_every_entry_is_proved_in_every_later_checkpoint(ledger: Ledger) -> None
     assert ledger.prove(3).size == made[-1].size
 
 
-@given(batches=st.lists(st.lists(st.binary(min_size=1, max_size=8), max_size=5), max_size=6))
+@given(batches=st.lists(st.lists(st.integers().map(canonical_bytes), max_size=5), max_size=6))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_batches_give_the_root_of_their_leaves(ledger: Ledger, batches: list[list[bytes]]) -> None:
     for batch in batches:
@@ -120,6 +120,8 @@ def test_an_empty_batch_changes_nothing(ledger: Ledger) -> None:
     ("change", "says"),
     [
         ({"record": b""}, "entry 1 of the batch: got a record of 0 bytes"),
+        ({"record": b'{"b":1,"a":2}'}, r"entry 1 of the batch: got 13 bytes that are no JSON"),
+        ({"record": b'{"a": 1}'}, "entry 1 of the batch: got 8 bytes of JSON that is not canonical"),
         ({"kind": ""}, "kind: got ''"),
         ({"kind": "k" * 65}, "expected 1 to 64 printable characters"),
         ({"kind": " k"}, "kind: got ' k'"),

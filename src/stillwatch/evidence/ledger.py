@@ -16,7 +16,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 
 from stillwatch.evidence.errors import EntryError, LedgerDamagedError, LedgerError
-from stillwatch.integrity.errors import SignatureError
+from stillwatch.integrity.canonical import require_canonical
+from stillwatch.integrity.errors import CanonicalFormError, SignatureError
 from stillwatch.integrity.merkle import (
     consistency_proof,
     grow,
@@ -317,7 +318,7 @@ def append_to(writer: LedgerWriter, entries: Sequence[NewEntry], now_us: int) ->
         )
         for index, (entry, digest) in enumerate(zip(entries, digests, strict=True), start=start)
     ]
-    frames = {(entry.actor, entry.kind): _frame(entry.actor, entry.kind) for entry in entries}
+    frames = {key: _frame(*key) for key in {(entry.actor, entry.kind) for entry in entries}}
     end = f'","recorded_us":{now_us}}}'.encode()
     hashes = [
         leaf_hash(frames[(entry.actor, entry.kind)] + digest.encode() + end)
@@ -375,6 +376,10 @@ def _check_entries(entries: Sequence[NewEntry]) -> None:
             raise EntryError(
                 f"entry {place} of the batch: got a record of {size} bytes, expected 1 to {LONGEST_RECORD}"
             )
+        try:
+            require_canonical(entry.record)
+        except CanonicalFormError as error:
+            raise EntryError(f"entry {place} of the batch: {error}") from None
 
 
 def check_word(text: str, what: str, longest: int) -> None:
