@@ -32,6 +32,11 @@ PLANTED = (
         "simulation/world.py",
         "import stillwatch.sketches",
     ),
+    (
+        "the verifier of case bundles stands alone",
+        "evidence/verify.py",
+        "from stillwatch.integrity import canonical_bytes",
+    ),
 )
 
 
