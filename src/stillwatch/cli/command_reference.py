@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from stillwatch.cli.exit_codes import MEANINGS
-from stillwatch.cli.main import GROUPS, PURPOSE, VERBS, build_app
+from stillwatch.cli.main import PURPOSE, VERBS, build_app
 
 WIDTH = 100
 """Columns of the help text on the page, whatever the terminal's width."""
@@ -30,31 +30,33 @@ def command_reference() -> str:
     )
     codes = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
     parts = ["# Commands\n", about, everywhere, "## Exit codes\n", f"| code | meaning |\n|---:|---|\n{codes}\n"]
-    for verb, _ in VERBS:
+    for verb, function in VERBS:
         parts += [f"## stillwatch {verb.name}\n", f"```text\n{help_of(verb.name)}\n```\n"]
-    for group in GROUPS:
-        parts += [f"## stillwatch {group.name}\n", f"{group.purpose}\n"]
-        for verb, _ in group.verbs:
-            parts += [f"### stillwatch {group.name} {verb.name}\n", f"```text\n{help_of(group.name, verb.name)}\n```\n"]
+        for inner, _ in function if isinstance(function, tuple) else ():
+            name = f"{verb.name} {inner.name}"
+            parts += [f"### stillwatch {name}\n", f"```text\n{help_of(name)}\n```\n"]
     return "\n".join(parts)
 
 
-def help_of(*words: str) -> str:
+def help_of(verb: str | None = None) -> str:
     """Give the help of a verb, or of the whole command line.
 
     Args:
-        words: the verb's name, after its group's name where it has one; none for the whole.
+        verb: its name, or the names of a group and a verb below it; null for the whole.
 
     Returns:
         Plain text, `WIDTH` columns, without trailing blanks.
     """
     group: Any = typer.main.get_command(build_app())
     context = group.make_context("stillwatch", ["version"], max_content_width=WIDTH, terminal_width=WIDTH)
-    command = group
-    for word in words:
-        command = command.get_command(context, word)
-        context = type(context)(command, info_name=word, parent=context)
-    text = str(command.get_help(context))
+    if verb is None:
+        text = str(group.get_help(context))
+    else:
+        command = group
+        for name in verb.split():
+            command = command.get_command(context, name)
+            context = type(context)(command, info_name=name, parent=context)
+        text = str(command.get_help(context))
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 

@@ -15,10 +15,18 @@ from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption, prepare_folder
 from stillwatch.cli.private_indicators import INTERSECTION_VERBS
 from stillwatch.cli.terminal import open_terminal
-from stillwatch.cli.verb_group import VerbGroup
 from stillwatch.cli.verb_help import VerbHelp
 from stillwatch.records.indicator import TrafficLight
 
+HELP = VerbHelp(
+    name="indicators",
+    purpose="Share a campaign with partners without prompts or persons, and look for theirs in your own data.",
+    examples=(
+        "stillwatch indicators key partners.key",
+        "stillwatch indicators match partners 'world/traffic-*' --accounts world/accounts.parquet --key-file partners.key",
+    ),
+    writes="only the files that its verbs name, and nothing to a network; each verb has --help and --json.",
+)
 KEY_HELP = VerbHelp(
     name="key",
     purpose="Make a key for a group of partners to agree on.",
@@ -204,14 +212,11 @@ def _tell_matches(matches: Sequence[Any], terminal: Any) -> None:
         terminal.say("No account of ours carries any of these indicators.")
 
 
-GROUP = VerbGroup(
-    name="indicators",
-    purpose="Share a campaign with partners without prompts or persons, and look for theirs in your own data.",
-    verbs=(
-        (KEY_HELP, key),
-        (EXPORT_HELP, export),
-        (IMPORT_HELP, import_),
-        (MATCH_HELP, match),
-        *INTERSECTION_VERBS,
-    ),
+VERBS: tuple[tuple[VerbHelp, Any], ...] = (
+    (KEY_HELP, key),
+    (EXPORT_HELP, export),
+    (IMPORT_HELP, import_),
+    (MATCH_HELP, match),
+    *INTERSECTION_VERBS,
 )
+"""The verbs below `indicators`, in the order of the help."""

@@ -16,13 +16,13 @@ from typing import Any
 
 import typer
 
-from stillwatch.cli import demo, detect, evaluate, explain, formats, indicators, simulate, version
+from stillwatch.cli import demo, detect, evaluate, explain, formats, indicators, ledger, simulate, version
 from stillwatch.cli.exit_codes import ExitCode, exit_code_of, exit_codes_text
 from stillwatch.cli.terminal import json_text
-from stillwatch.cli.verb_group import VerbGroup
 from stillwatch.cli.verb_help import VerbHelp
 from stillwatch.records.errors import StillwatchError
 
+# A verb is a function, or a tuple of verbs below it.
 VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (demo.HELP, demo.demo),
     (detect.HELP, detect.detect),
@@ -30,9 +30,11 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (simulate.HELP, simulate.simulate),
     (evaluate.HELP, evaluate.evaluate),
     (formats.HELP, formats.formats),
+    (ledger.HELP, ledger.VERBS),
+    (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),
 )
-GROUPS: tuple[VerbGroup, ...] = (indicators.GROUP,)
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
 PURPOSE = "Find illicit distillation of an AI model in API logs, with a stated error rate."
 
 
@@ -50,13 +52,21 @@ def build_app() -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings=_CONTEXT,
     )
-    for verb, function in VERBS:
-        app.command(name=verb.name, help=verb.text(), short_help=verb.purpose, no_args_is_help=False)(function)
-    for group in GROUPS:
-        app.add_typer(group.app(), name=group.name)
+    _add_verbs(app, VERBS)
     return app
+
+
+def _add_verbs(app: typer.Typer, verbs: tuple[tuple[VerbHelp, Any], ...]) -> None:
+    """Add verbs to an application, and groups of verbs below it."""
+    for verb, function in verbs:
+        if isinstance(function, tuple):
+            group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, context_settings=_CONTEXT)
+            _add_verbs(group, function)
+            app.add_typer(group, name=verb.name, help=verb.text(), short_help=verb.purpose)
+        else:
+            app.command(name=verb.name, help=verb.text(), short_help=verb.purpose, no_args_is_help=False)(function)
 
 
 def run(arguments: Sequence[str]) -> int:

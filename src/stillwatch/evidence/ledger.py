@@ -181,7 +181,7 @@ class Ledger:
             NotKeptError: where the checkpoint is not one of this ledger.
             TimeStampError: where there is no reply, or it does not verify; then nothing is kept.
         """
-        kept = self._kept(checkpoint.size)
+        kept = self.kept(checkpoint.size)
         if kept != checkpoint:
             raise NotKeptError(f"the checkpoint of {checkpoint.size} entries is not the one that the ledger keeps")
         data = checkpoint.note.encode()
@@ -207,7 +207,7 @@ class Ledger:
             SignedNoteError: where the line is none.
             SignatureError: where it is not the witness's, or does not verify.
         """
-        checkpoint = self._kept(size)
+        checkpoint = self.kept(size)
         if witness.type is not SignatureType.COSIGNATURE:
             raise SignatureError(f"key {witness.name} is for notes, expected one for cosignatures (type 0x04)")
         signature: NoteSignature = parse_signature_line(line)
@@ -223,7 +223,7 @@ class Ledger:
         Raises:
             NotKeptError: where there is none.
         """
-        checkpoint = self._kept(size)
+        checkpoint = self.kept(size)
         return with_cosignatures(checkpoint, self._store.cosignatures(checkpoint.size))
 
     def prove(self, index: int, size: int | None = None) -> InclusionProof:
@@ -237,7 +237,7 @@ class Ledger:
             NotKeptError: where there is no such entry, or no checkpoint to take the size from.
             TreeError: where the entry is not in a tree of that size.
         """
-        at = self._kept(None).size if size is None else size
+        at = self.kept(None).size if size is None else size
         entry = self._store.entry(index)
         return InclusionProof(
             index=index, size=at, leaf=leaf_bytes(entry), hashes=inclusion_proof(index, at, self._store.read_tiles)
@@ -263,7 +263,12 @@ class Ledger:
         """Give all checkpoints, smallest first."""
         return self._store.checkpoints()
 
-    def _kept(self, size: int | None) -> Checkpoint:
+    def kept(self, size: int | None = None) -> Checkpoint:
+        """Give the checkpoint of a size, or the largest.
+
+        Raises:
+            NotKeptError: where there is none.
+        """
         checkpoint = self._store.checkpoint(size)
         if checkpoint is None:
             wanted = "no checkpoint yet" if size is None else f"no checkpoint of {size} entries"

@@ -130,6 +130,19 @@ def read_certificates(content: bytes) -> tuple[x509.Certificate, ...]:
     return found
 
 
+def trusted_authority(content: bytes) -> TrustedAuthority:
+    """Read the certificates of an authority from PEM: those that are their own issuer are the roots.
+
+    Raises:
+        TimeStampError: where there are no certificates, or none of them is a root.
+    """
+    found = read_certificates(content)
+    roots = tuple(one for one in found if one.issuer == one.subject)
+    if not roots:
+        raise TimeStampError(f"certificates: none of {len(found)} is its own issuer, expected the authority's root too")
+    return TrustedAuthority(roots=roots, others=tuple(one for one in found if one.issuer != one.subject))
+
+
 def http_transport(url: str, timeout_seconds: float = 30.0) -> Transport:
     """Make the transport that posts a request to an authority (RFC 3161, 3.4).
 

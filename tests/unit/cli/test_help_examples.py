@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stillwatch.cli import demo, detect, evaluate, explain, formats, main, simulate, version
+from stillwatch.cli import demo, detect, evaluate, explain, formats, ledger, main, simulate, version
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.verb_help import VerbHelp
 
@@ -56,13 +56,19 @@ def case(world: Path) -> Path:
 
 
 def test_every_verb_has_its_examples_run_here() -> None:
-    run_here = {one.HELP.name for one in (demo, detect, evaluate, explain, formats, simulate, version)}
+    run_here = {one.HELP.name for one in (demo, detect, evaluate, explain, formats, ledger, simulate, version)}
     assert run_here == {verb.name for verb, _ in main.VERBS}
 
 
 def test_version_and_formats(tmp_path: Path) -> None:
     run_examples(version.HELP, tmp_path)
     run_examples(formats.HELP, tmp_path)
+
+
+def test_ledger(tmp_path: Path) -> None:
+    """The verbs below it have their examples run in test_ledger_verb.py."""
+    _, verified = run_examples(ledger.HELP, tmp_path)
+    assert "2 entries, 0 checkpoints" in verified.stdout
 
 
 def test_simulate(world: Path) -> None:
