@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from stillwatch.cli import demo, detect, evaluate, explain, formats, indicators, ledger, simulate, version
+from stillwatch.cli import case, demo, detect, evaluate, explain, formats, indicators, ledger, simulate, version
 from stillwatch.cli.exit_codes import ExitCode, exit_code_of, exit_codes_text
 from stillwatch.cli.terminal import json_text
 from stillwatch.cli.verb_help import VerbHelp
@@ -31,6 +31,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (evaluate.HELP, evaluate.evaluate),
     (formats.HELP, formats.formats),
     (ledger.HELP, ledger.VERBS),
+    (case.HELP, case.VERBS),
     (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),
 )

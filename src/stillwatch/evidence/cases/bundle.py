@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 
+from stillwatch.evidence.access import Access, TextReference
 from stillwatch.evidence.cases.case_file import build_case_file
 from stillwatch.evidence.cases.casework import EXPORT_KIND, CaseWork, UnsealedItem
 from stillwatch.evidence.cases.certificates import BundleFacts, copy_certificate, process_certificate
@@ -37,7 +38,7 @@ from stillwatch.evidence.ledger import Ledger
 from stillwatch.integrity.canonical import canonical_bytes
 from stillwatch.integrity.signed_note import sign_note
 from stillwatch.integrity.signing import SignerKey
-from stillwatch.records.case import CaseFile, OpenedItem
+from stillwatch.records.case import CaseFile, ItemKind, OpenedItem
 from stillwatch.records.ledger import Checkpoint, LedgerEntry
 
 BUNDLE_FORMAT = "stillwatch-case-bundle/v1"
@@ -84,9 +85,9 @@ def bundle_files(
     entries = sorted({one.item.entry_index for one in unsealed} | {step.entry_index for step in custody})
     checkpoints = _checkpoints(ledger, entries)
     last = checkpoints[-1]
-    custody = tuple(step for step in custody if step.entry_index < last.size)
+    covered = [step for step in custody if step.entry_index < last.size]
     items = [_opened(one, disclosed) for one, disclosed in zip(unsealed, shown, strict=True)]
-    case_file = build_case_file(case, items, custody, made_us=terms.made_us, version=terms.version, shared=terms.shared)
+    case_file = build_case_file(case, items, covered, made_us=terms.made_us, version=terms.version, shared=terms.shared)
     disclosed = {one.item.entry_index: pair for one, pair in zip(unsealed, shown, strict=True)}
     files = _ledger_files(ledger, checkpoints, terms.certificates)
     files |= {
@@ -112,6 +113,71 @@ def bundle_files(
     text = f"{BUNDLE_FORMAT}\n{case_id}\n{terms.made_us}\n{manifest_digest(files)}\n"
     files["manifest.note"] = sign_note(text, signer).whole().encode()
     return files
+
+
+def case_file_of(work: CaseWork, case_id: str, *, made_us: int, version: str, shared: bool) -> CaseFile:
+    """Return the file of a case as it is now, without a bundle.
+
+    Args:
+        work: over the case.
+        case_id: of the case.
+        made_us: present time, microseconds UTC.
+        version: of stillwatch.
+        shared: true to leave out fields that name persons or show text.
+
+    Raises:
+        UnknownCaseError: where there is no such case.
+    """
+    items = [_opened(one, _shown(one, shared=shared)) for one in work.unsealed(case_id)]
+    custody = work.custody(case_id)
+    return build_case_file(work.case(case_id), items, custody, made_us=made_us, version=version, shared=shared)
+
+
+def export_bundle(
+    work: CaseWork, ledger: Ledger, access: Access, case_id: str, actor: str, signer: SignerKey, terms: ExportTerms
+) -> tuple[dict[str, bytes], int]:
+    """Make the files of a bundle for an actor, and record that; a look at text is recorded before it.
+
+    Args:
+        work: over the case.
+        ledger: of the case.
+        access: to the ledger.
+        case_id: of the case.
+        actor: who exports.
+        signer: the log's key.
+        terms: how to export.
+
+    Returns:
+        (the files, index of the entry that records the export).
+
+    Raises:
+        AccessError: where the version is not for sharing, and the actor may not look at text.
+        BundleError: where no checkpoint covers the case, or the key is not the log's.
+    """
+    if signer.verifier.text() != ledger.identity.verifier_key:
+        raise BundleError(
+            f"the key {signer.verifier.text()} is not that of this ledger, expected {ledger.identity.verifier_key}"
+        )
+    exhibits = [one for one in work.unsealed(case_id) if one.item.kind is ItemKind.EXCHANGE and one.disclosures]
+    if terms.shared or not exhibits:
+        files = bundle_files(work, ledger, case_id, signer, terms)
+    else:
+        references = [_reference(one) for one in exhibits]
+        files = access.look_at_text(
+            actor, references, f"export of {case_id}", lambda: bundle_files(work, ledger, case_id, signer, terms)
+        )
+    return files, work.record_export(case_id, manifest_digest(files), actor, shared=terms.shared)
+
+
+def _reference(one: UnsealedItem) -> TextReference:
+    """Say where the text of an exhibit stands in the logs."""
+    fields = {name: value for name, (_, value) in one.disclosures.items()}
+    offset, length = fields.get("source_offset"), fields.get("source_length")
+    return TextReference(
+        file=str(fields.get("source_file", "")),
+        offset=offset if isinstance(offset, int) else 0,
+        length=length if isinstance(length, int) else 0,
+    )
 
 
 def manifest_digest(files: Mapping[str, bytes]) -> str:

@@ -1,0 +1,106 @@
+"""Exhibits as items of a case: their exchanges read again from the logs, with what ties each to the bytes of its log line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from stillwatch.cli.errors import OptionError
+from stillwatch.cli.holdings import read_holdings
+from stillwatch.evidence.access import Access, TextReference
+from stillwatch.evidence.cases.casework import NewItem
+from stillwatch.evidence.cases.gathering import exchange_item
+from stillwatch.intake.settings import IntakeSettings
+from stillwatch.records.campaign import Campaign, Exhibit
+
+Place = tuple[str, int]
+"""(file name, offset)."""
+_READ = 1 << 20
+
+
+def exhibit_items(
+    campaign: Campaign, paths: Sequence[str], most: int, access: Access, actor: str, purpose: str
+) -> list[NewItem]:
+    """Read exhibits again; the look at their text is recorded first.
+
+    Args:
+        campaign: whose exhibits.
+        paths: the logs that the run read.
+        most: exhibits at most, the first ones of each claim in turn.
+        access: to the ledger that records the look.
+        actor: who looks.
+        purpose: why; for example the id of the case.
+
+    Raises:
+        AccessError: where the actor may not look at text.
+        OptionError: where an exhibit is not in these logs.
+    """
+    chosen = _chosen(campaign.exhibits, most)
+    references = [
+        TextReference(file=one.source_file, offset=one.source_offset, length=one.source_length) for one in chosen
+    ]
+    found, files = access.look_at_text(actor, references, purpose, lambda: _read_exchanges(paths, chosen))
+    items = []
+    digests: dict[Path, str] = {}
+    for one in chosen:
+        place = (Path(one.source_file).name, one.source_offset)
+        if place not in found:
+            raise OptionError(
+                f"--exhibits: the exchange at {one.source_offset} of {Path(one.source_file).name!a} is not in these logs; name those that the run read."
+            )
+        path = files[place[0]]
+        if path not in digests:
+            digests[path] = _digest(path)
+        items.append(exchange_item(one, found[place], _line(path, one), digests[path]))
+    return items
+
+
+def _chosen(exhibits: Sequence[Exhibit], most: int) -> list[Exhibit]:
+    """Take exhibits of each claim in turn, so that every claim is shown before one is shown twice."""
+    by_claim: dict[str, list[Exhibit]] = {}
+    for one in exhibits:
+        by_claim.setdefault(one.claim, []).append(one)
+    ranked = [one for turn in range(len(exhibits)) for listed in by_claim.values() for one in listed[turn : turn + 1]]
+    return list({(one.source_file, one.source_offset): one for one in ranked[:most]}.values())
+
+
+def _read_exchanges(
+    paths: Sequence[str], wanted: Sequence[Exhibit]
+) -> tuple[dict[Place, dict[str, Any]], dict[str, Path]]:
+    places = {(Path(one.source_file).name, one.source_offset) for one in wanted}
+    offsets = np.array(sorted({offset for _, offset in places}), dtype=np.int64)
+    found: dict[Place, dict[str, Any]] = {}
+    files: dict[str, Path] = {}
+
+    def keep(batch: pa.RecordBatch, names: Sequence[str]) -> None:
+        here = batch.column("source_offset").to_numpy(zero_copy_only=False)
+        for row in np.flatnonzero(np.isin(here, offsets)).tolist():
+            path = Path(names[batch.column("source_no")[row].as_py()])
+            if (path.name, int(here[row])) in places:
+                found[path.name, int(here[row])] = batch.slice(row, 1).to_pylist()[0]
+                files[path.name] = path
+
+    read_holdings(paths, None, IntakeSettings(), keep)
+    return found, files
+
+
+def _line(path: Path, exhibit: Exhibit) -> bytes | None:
+    """Return the bytes of a log line; null for a Parquet row and for compressed files, where the whole file is digested."""
+    if exhibit.source_length == 0 or path.suffix in {".gz", ".zst"}:
+        return None
+    with path.open("rb") as stream:
+        stream.seek(exhibit.source_offset)
+        return stream.read(exhibit.source_length)
+
+
+def _digest(path: Path) -> str:
+    state = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_READ):
+            state.update(block)
+    return state.hexdigest()
