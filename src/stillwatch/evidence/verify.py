@@ -152,12 +152,10 @@ def verify_bundle(files: Mapping[str, bytes], trust: Trust) -> Verification:
     # (3) that the log was never rewritten between them
     seen = _check_consistency(files, checkpoints, key, trust)
     found.established[3] = (
-        f"all continue one another{f', and the one of {seen} entries that you saw' if trust.seen else ''}"
+        f"all continue one another, and the one of {seen} entries that you saw"
+        if trust.seen
+        else "all continue one another; you gave none that you saw before (--seen), so this may be an older state of the log"
     )
-    if not trust.seen:
-        found.open[3] = (
-            "you gave no checkpoint that you saw before (--seen), so an older state of the log could be shown to you"
-        )
     # (4) and (5): that these entries are in it, byte for byte
     entries = _check_records(files)
     found.established[4] = f"{len(entries)} entries"
@@ -192,8 +190,14 @@ def read_bundle(path: str) -> dict[str, bytes]:
 
 
 def canonical(value: Any) -> bytes:
-    """Return canonical JSON: no blanks, names ordered by UTF-16 code units, shortest escapes."""
-    return json.dumps(_ordered(value), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    """Return canonical JSON: no blanks, names ordered by UTF-16 code units, shortest escapes, no negative zero."""
+    options: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":")}
+    text = json.dumps(value, sort_keys=True, **options)
+    if (
+        max(text, default="") >= "\ud800" or "-0.0" in text
+    ):  # only then do the two orders differ, or a zero need its sign taken
+        text = json.dumps(_ordered(value), **options)
+    return text.encode()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,6 +20,7 @@ FLOOR = 140.0
 CLAIM_ROW = 18.0
 CLAIM_LEFT = 210.0
 MOST_CLAIMS = 24
+HALF_LABEL = 80.0
 MOST_BARS = 180
 MOST_LOG10 = 30.0
 """Evidence of over 10^30 is drawn as long as that; the number beside the bar says the rest."""
@@ -43,6 +44,8 @@ class Mark:
     label: str
     level: int
     """0 or 1: the row in which the label stands, so that neighbours do not overlap."""
+    anchor: str
+    """`start`, `middle` or `end`, so that no label leaves the picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ def days_picture(case: CaseFile) -> DaysPicture | None:
     )
     inside = [(day, name) for day, name in case.releases if first <= day <= last]
     marks = tuple(
-        Mark(x=round(LEFT + (day - first) / per_bar * step, 2), label=name[:24], level=place % 2)
+        _mark(round(LEFT + (day - first) / per_bar * step, 2), name[:24], place % 2)
         for place, (day, name) in enumerate(inside)
     )
     total = sum(sums.values())
@@ -154,3 +157,9 @@ def claims_picture(case: CaseFile) -> ClaimsPicture | None:
         height=16.0 + CLAIM_ROW * len(bars),
         summary=f"Base-ten logarithm of the e-value of {len(ranked)}{more} claims; bars end at {MOST_LOG10:.0f}.",
     )
+
+
+def _mark(x: float, label: str, level: int) -> Mark:
+    """Place a mark's label to the side that has room."""
+    anchor = "end" if x > WIDTH - HALF_LABEL else "start" if x < LEFT + HALF_LABEL else "middle"
+    return Mark(x=x, label=label, level=level, anchor=anchor)

@@ -7,6 +7,7 @@ same case gives the same bytes. A sign that the font lacks is printed as its cod
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -32,14 +33,10 @@ from stillwatch.records.case import CaseFile, Element, Gap
 INK, SOFT, LINE, BAR, MARK = (HexColor(code) for code in ("#1b1f24", "#5b6470", "#d9dee4", "#2f5d8a", "#b3541e"))
 COLOURS = {"observed": "#1d6b3c", "derived": "#2f5d8a", "attested": "#7a4a9c", "missing": "#9a3412"}
 PAGE_WIDTH = A4[0] - 36 * mm
-_REPLACED = {
-    "\N{SUPERSCRIPT MINUS}": "-",
-    "\N{MINUS SIGN}": "-",
-    "\N{HORIZONTAL ELLIPSIS}": "...",
-    "\N{INFINITY}": "infinity",
-    **dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789", strict=True)),
-}
+_SUPERSCRIPTS = "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
+_REPLACED = {"\N{MINUS SIGN}": "-", "\N{HORIZONTAL ELLIPSIS}": "...", "\N{INFINITY}": "infinity"}
 """Written out where the font lacks the sign."""
+_LOWERED = str.maketrans(_SUPERSCRIPTS, "-0123456789")
 
 
 def print_case(case: CaseFile, facts: BundleFacts) -> bytes:
@@ -209,7 +206,7 @@ def _days_drawing(picture: plots.DaysPicture) -> Drawing:
         drawing.add(
             Line(mark.x, height - plots.FLOOR, mark.x, height - plots.TOP + 6, strokeColor=MARK, strokeDashArray=[3, 2])
         )
-        drawing.add(_string(mark.x, height - 11 - 13 * mark.level, mark.label, "middle", MARK))
+        drawing.add(_string(mark.x, height - 11 - 13 * mark.level, mark.label, mark.anchor, MARK))
     drawing.add(_string(plots.LEFT - 6, height - plots.TOP - 8, picture.top, "end"))
     drawing.add(_string(plots.LEFT - 6, height - plots.FLOOR, "0", "end"))
     drawing.add(_string(plots.LEFT, height - plots.FLOOR - 18, picture.first, "start"))
@@ -258,6 +255,8 @@ def _text(text: str, style: str = "body") -> Paragraph:
 def _plain(text: str) -> str:
     """Return text in signs that the font has; others as their code points."""
     known = pdfmetrics.getFont("Report").face.charToGlyph
+    # The font has few raised digits, and 10^8 must never be read as 108.
+    text = re.sub(f"[{_SUPERSCRIPTS}]+", lambda run: "^" + run[0].translate(_LOWERED), text)
     written = "".join(_REPLACED.get(sign, sign) if ord(sign) not in known else sign for sign in text)
     return "".join(sign if ord(sign) in known else f"[U+{ord(sign):04X}]" for sign in written)
 
