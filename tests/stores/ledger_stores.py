@@ -47,7 +47,11 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the address of a store that is not there yet; once for each kind."""
     if request.param == "sqlite":
         return f"sqlite:{tmp_path / 'ledger.db'}"
-    folder = request.getfixturevalue("postgres_folder")
+    return postgres_address(request.getfixturevalue("postgres_folder"))
+
+
+def postgres_address(folder: Path) -> str:
+    """Make an empty schema on the server; give its address."""
     schema = f"test_{next(_schemas)}"
     with psycopg.connect(postgres_server.address(folder), autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {schema}".encode())

@@ -15,7 +15,7 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -276,12 +276,3 @@ def sealed_results(out: Path, names: Sequence[str]) -> tuple[SealedFile, ...]:
         OSError: where one cannot be read.
     """
     return tuple(sealed_file(name, out / name) for name in names)
-
-
-def sealed_inputs(files: Mapping[str, Sequence[tuple[str, int, str]]]) -> tuple[SealedFile, ...]:
-    """List what a run read: use to (path, size, digest), sorted."""
-    return tuple(
-        SealedFile(use=use, path=path, size=size, digest=digest)
-        for use in sorted(files)
-        for path, size, digest in sorted(files[use])
-    )
