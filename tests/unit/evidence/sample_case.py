@@ -42,7 +42,7 @@ from stillwatch.stores.case_protocol import CaseStore  # noqa: E402
 
 LOG = SignerKey(name="example.com/log", type=SignatureType.NOTE, seed=bytes(range(32)))
 ATTACKER = SignerKey(name="example.com/log", type=SignatureType.NOTE, seed=bytes(32))
-SECRET_PROMPT = "Solve 17 * 23 and think aloud. My name is Jane Roe."
+PRIVATE_PROMPT = "Solve 17 * 23 and think aloud. My name is Jane Roe."
 ACCOUNT = "acct_secret_217"
 DAY_US = 86_400_000_000
 SMALL = {ItemKind.RUN, ItemKind.EXCHANGE, ItemKind.TERMS, ItemKind.STATEMENT}
@@ -100,7 +100,7 @@ def items() -> list[NewItem]:
     exhibit = replace(
         example.pool().exhibits[0], account_id=ACCOUNT, source_file="logs/2026-04-22.jsonl", source_length=12
     )
-    row = {"exchange_id": "req_1", "model": "m-large", "prompt": SECRET_PROMPT, "ip": "192.0.2.7", "response": None}
+    row = {"exchange_id": "req_1", "model": "m-large", "prompt": PRIVATE_PROMPT, "ip": "192.0.2.7", "response": None}
     terms = b'{"account_id":"acct_secret_217","terms_version":"2026-03","accepted_at":"2026-04-02T10:00:00Z","clauses":["4.2"]}'
     decision = b'[{"account_id":"acct_secret_217","action":"block","clause":"4.2","gate":"daily limit"}]'
     report = b'{"about":"Suspect-7B","text":"Answers in our words."}'
