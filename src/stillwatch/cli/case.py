@@ -19,7 +19,7 @@ from stillwatch.cli.verb_help import VerbHelp
 _OPEN = "stillwatch case open 'Harvest of June' --ledger ledger.db --actor bob --keys keys"
 HELP = VerbHelp(
     name="case",
-    purpose="Gather a case by the elements that have to be shown, and export it so that anybody can check it offline.",
+    purpose="Gather a case by what has to be shown, and export it so that anybody can check it.",
     examples=(_OPEN, "stillwatch case list --ledger ledger.db --actor bob --keys keys"),
     writes="into the ledger's store, the folder of case keys, and the bundles that its verbs name; each verb has --help and --json.",
 )
@@ -37,7 +37,7 @@ NOTE_HELP = VerbHelp(
 )
 STATUS_HELP = VerbHelp(
     name="status",
-    purpose="Say where a case stands, what it has for each element and what is missing; or set its status.",
+    purpose="Say where a case stands, what it has and what is missing; or set its status.",
     examples=(
         "stillwatch case status CASE --ledger ledger.db --actor bob --keys keys",
         "stillwatch case status CASE --set 'under review' --ledger ledger.db --actor bob --keys keys",
@@ -52,7 +52,7 @@ LIST_HELP = VerbHelp(
 )
 EXPORT_HELP = VerbHelp(
     name="export",
-    purpose="Write a case as a bundle: report, records, proofs, time stamps, draft certificates and a verifier.",
+    purpose="Write a case as a bundle with report, proofs, draft certificates and a verifier.",
     examples=(
         "stillwatch case export CASE --ledger ledger.db --actor bob --keys keys --key-file ledger.key --out bundle",
         "stillwatch case export CASE --share --ledger ledger.db --actor bob --keys keys --key-file ledger.key --out shared.zip",
@@ -61,7 +61,7 @@ EXPORT_HELP = VerbHelp(
 )
 VERIFY_HELP = VerbHelp(
     name="verify",
-    purpose="Check a bundle step by step, offline; the verifier inside the bundle does the same without stillwatch.",
+    purpose="Check a bundle step by step, offline, as the verifier inside it does without us.",
     examples=("stillwatch case verify bundle --log-key LOG_KEY_FILE --authority tsa.pem",),
     writes="nothing. It ends with exit code 11 where a step failed or could not be established.",
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ADD_HELP = VerbHelp(
     name="add",
-    purpose="Add a campaign with its run and exhibits, terms, decisions, releases, reports, claims or an attestation.",
+    purpose="Add campaigns with exhibits, terms, decisions, releases, reports, claims or statements.",
     examples=(
         "stillwatch case add CASE --run case --exhibits 'world/traffic-*' --ledger ledger.db --actor bob --keys keys",
         "stillwatch case add CASE --attest permission --text 'No agreement covers it.' --ledger ledger.db --actor bob --keys keys",
@@ -30,51 +30,57 @@ ADD_HELP = VerbHelp(
 )
 
 
+RunFolder = Annotated[Path | None, typer.Option("--run", metavar="DIR", help="Folder that `stillwatch detect` wrote.")]
+Campaigns = Annotated[
+    list[str] | None, typer.Option("--campaign", metavar="ID", help="Campaigns of --run; all flagged by default.")
+]
+Exhibits = Annotated[
+    list[str] | None,
+    typer.Option("--exhibits", metavar="PATH", help="The run's logs: add the exchanges of the exhibits; repeatable."),
+]
+MostExhibits = Annotated[
+    int, typer.Option("--most-exhibits", metavar="N", min=1, max=1000, help="Exhibits of each campaign at most.")
+]
+Terms = Annotated[
+    Path | None, typer.Option("--terms", metavar="FILE", help="Acceptance of terms, JSON: account_id, terms_version.")
+]
+Decisions = Annotated[
+    Path | None, typer.Option("--decision", metavar="FILE", help="Decisions, JSON: account_id, action, clause, gate.")
+]
+Releases = Annotated[
+    Path | None, typer.Option("--releases", metavar="FILE", help="A suspect's releases: columns model, released_at.")
+]
+Suspect = Annotated[str | None, typer.Option("--suspect", metavar="NAME", help="Whose releases they are.")]
+Source = Annotated[str, typer.Option("--source", metavar="TEXT", help="Where the release dates come from.")]
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="A report on a suspect, JSON: about, claims.")
+]
+Claims = Annotated[Path | None, typer.Option("--claim", metavar="FILE", help="Claims, JSON, of other tests.")]
+Attested = Annotated[
+    str | None, typer.Option("--attest", metavar="ELEMENT", help="Element that --text attests: gate, harm, ...")
+]
+Text = Annotated[str | None, typer.Option("--text", metavar="TEXT", help="What you attest.")]
+
+
 def add(
     case_id: CaseId,
     *,
     ledger: ledger_options.Store,
     actor: ledger_options.Actor,
     keys: Keys = None,
-    run: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="Folder that `stillwatch detect` wrote.")
-    ] = None,
-    campaign: Annotated[
-        list[str] | None, typer.Option("--campaign", metavar="ID", help="Campaigns of --run; all flagged by default.")
-    ] = None,
-    exhibits: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--exhibits", metavar="PATH", help="The run's logs: add the exchanges of the exhibits; repeatable."
-        ),
-    ] = None,
-    most_exhibits: Annotated[
-        int, typer.Option("--most-exhibits", metavar="N", min=1, max=1000, help="Exhibits of each campaign at most.")
-    ] = 12,
-    terms: Annotated[
-        Path | None,
-        typer.Option("--terms", metavar="FILE", help="Acceptance of terms, JSON: account_id, terms_version."),
-    ] = None,
-    decision: Annotated[
-        Path | None,
-        typer.Option("--decision", metavar="FILE", help="Decisions, JSON: account_id, action, clause, gate."),
-    ] = None,
-    releases: Annotated[
-        Path | None,
-        typer.Option("--releases", metavar="FILE", help="A suspect's releases: columns model, released_at."),
-    ] = None,
-    suspect: Annotated[str | None, typer.Option("--suspect", metavar="NAME", help="Whose releases they are.")] = None,
-    source: Annotated[
-        str, typer.Option("--source", metavar="TEXT", help="Where the release dates come from.")
-    ] = "public record",
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="A report on a suspect, JSON: about, claims.")
-    ] = None,
-    claim: Annotated[Path | None, typer.Option("--claim", metavar="FILE", help="Claims, JSON, of other tests.")] = None,
-    attest: Annotated[
-        str | None, typer.Option("--attest", metavar="ELEMENT", help="Element that --text attests: gate, harm, ...")
-    ] = None,
-    text: Annotated[str | None, typer.Option("--text", metavar="TEXT", help="What you attest.")] = None,
+    run: RunFolder = None,
+    campaign: Campaigns = None,
+    exhibits: Exhibits = None,
+    most_exhibits: MostExhibits = 12,
+    terms: Terms = None,
+    decision: Decisions = None,
+    releases: Releases = None,
+    suspect: Suspect = None,
+    source: Source = "public record",
+    report: Report = None,
+    claim: Claims = None,
+    attest: Attested = None,
+    text: Text = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:

@@ -20,11 +20,8 @@ from stillwatch.records.indicator import TrafficLight
 
 HELP = VerbHelp(
     name="indicators",
-    purpose="Share a campaign with partners without prompts or persons, and look for theirs in your own data.",
-    examples=(
-        "stillwatch indicators key partners.key",
-        "stillwatch indicators match partners 'world/traffic-*' --accounts world/accounts.parquet --key-file partners.key",
-    ),
+    purpose="Share campaigns with partners without prompts or persons, and look for theirs in your logs.",
+    examples=("stillwatch indicators key partners.key",),
     writes="only the files that its verbs name, and nothing to a network; each verb has --help and --json.",
 )
 KEY_HELP = VerbHelp(
@@ -35,14 +32,14 @@ KEY_HELP = VerbHelp(
 )
 EXPORT_HELP = VerbHelp(
     name="export",
-    purpose="Write what may be shared of flagged campaigns, as STIX 2.1 and MISP, without prompts or personal data.",
+    purpose="Write what may be shared of flagged campaigns, without prompts or personal data.",
     examples=(
         (
             "stillwatch indicators export case 'world/traffic-*' --accounts world/accounts.parquet --key-file partners.key "
             "--producer 'Example provider' --out shared"
         ),
     ),
-    writes="for each campaign ID.stix.json and ID.misp.json into the folder of --out.",
+    writes="for each campaign ID.stix.json (STIX 2.1) and ID.misp.json (MISP) into the folder of --out.",
 )
 IMPORT_HELP = VerbHelp(
     name="import",

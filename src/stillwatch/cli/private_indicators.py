@@ -20,13 +20,13 @@ from stillwatch.cli.verb_help import VerbHelp
 
 ASK_HELP = VerbHelp(
     name="private-ask",
-    purpose="Begin a private set intersection: ask a partner which identifiers you share, without showing yours.",
+    purpose="Ask a partner which identifiers you share, without showing yours (set intersection).",
     examples=("stillwatch indicators private-ask OURS --state question.secret --out question.bin",),
     writes="the question into --out, and what you need to read the answer into --state, which only you can read.",
 )
 ANSWER_HELP = VerbHelp(
     name="private-answer",
-    purpose="Answer a partner's private question; you learn how many identifiers it holds, and nothing of them.",
+    purpose="Answer a partner's private question; you learn how many identifiers it has, no more.",
     examples=("stillwatch indicators private-answer THEIRS question.bin --out answer.bin",),
     writes="the answer into --out.",
 )

@@ -182,7 +182,7 @@ def read_bundle(path: str) -> dict[str, bytes]:
     """
     try:
         pairs = dict(_read_folder(path) if os.path.isdir(path) else _read_zip(path))  # noqa: PTH112
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, binascii.Error) as error:
+    except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, binascii.Error) as error:
         raise UnreadableBundleError(f"{path} cannot be read: {type(error).__name__}") from error
     if MANIFEST not in pairs:
         raise UnreadableBundleError(f"{path} holds no {MANIFEST}: it is no case bundle")

@@ -75,12 +75,14 @@ class CaseWork:
         """
         case_id = f"case-{secrets.token_hex(6)}"
         self._keys.make(case_id)
+        opened = None
         try:
             self._append(case_id, 0, [NewItem(kind=ItemKind.OPENING, fields={"title": title})], actor, opens=True)
-        except BaseException:
-            self._keys.destroy(case_id)
-            raise
-        return self.case(case_id)
+            opened = self.case(case_id)
+        finally:
+            if opened is None:
+                self._keys.destroy(case_id)
+        return opened
 
     def add(self, case_id: str, items: Sequence[NewItem], actor: str) -> tuple[CaseItem, ...]:
         """Add items to a case, all or none.
