@@ -242,6 +242,10 @@ def verify(
             "--authority", metavar="FILE", help="Root certificate of a time-stamping authority, PEM; repeatable."
         ),
     ] = None,
+    witness: Annotated[
+        list[Path] | None,
+        typer.Option("--witness", metavar="FILE", help="Public key of a witness that must have cosigned; repeatable."),
+    ] = None,
     seen: Annotated[
         Path | None, typer.Option("--seen", metavar="FILE", help="A checkpoint of the log that you saw before.")
     ] = None,
@@ -258,6 +262,7 @@ def verify(
         log_key=None if log_key is None else small(log_key).decode("utf-8", "replace"),
         authorities=b"\n".join(small(path) for path in authority or ()),
         seen=b"" if seen is None else small(seen),
+        witnesses=tuple(small(path).decode("utf-8", "replace") for path in witness or ()),
     )
     try:
         found = verifier.verify_bundle(verifier.read_bundle(str(bundle)), trust)

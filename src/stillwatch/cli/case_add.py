@@ -126,7 +126,8 @@ def _of_run(
         return []
     from stillwatch.cli.case_exhibits import exhibit_items  # noqa: PLC0415
     from stillwatch.cli.result_files import read_campaigns, read_run  # noqa: PLC0415
-    from stillwatch.evidence.cases.gathering import campaign_item, run_item  # noqa: PLC0415
+    from stillwatch.evidence.cases.gathering import campaign_item, run_item, sealed_entry_of  # noqa: PLC0415
+    from stillwatch.evidence.sealing import read_sealed_run  # noqa: PLC0415
 
     found = read_campaigns(run)
     known = {one.id: one for one in (*found.campaigns, *found.considered)}
@@ -134,11 +135,14 @@ def _of_run(
     if missing:
         raise OptionError(f"--campaign got {missing[0]!a}, which {run} does not hold.")
     chosen = [known[name] for name in only] if only else list(found.campaigns)
-    items = [run_item(read_run(run))]
+    document = read_run(run)
+    entry = sealed_entry_of(cases.ledger, document)
+    sealed = None if entry is None else read_sealed_run(entry)
+    items = [run_item(document, None if entry is None else entry.index)]
     for campaign in chosen:
         items.append(campaign_item(campaign, found.fdr))
         if logs:
-            items += exhibit_items(campaign, logs, most, cases.access, actor, case_id)
+            items += exhibit_items(campaign, logs, most, cases.access, actor, case_id, sealed)
     return items
 
 

@@ -15,6 +15,7 @@ from stillwatch.cli.holdings import read_holdings
 from stillwatch.evidence.access import Access, TextReference
 from stillwatch.evidence.cases.casework import NewItem
 from stillwatch.evidence.cases.gathering import exchange_item
+from stillwatch.evidence.sealing import SealedRun, exhibit_origin
 from stillwatch.intake.settings import IntakeSettings
 from stillwatch.records.campaign import Campaign, Exhibit
 
@@ -24,7 +25,13 @@ _READ = 1 << 20
 
 
 def exhibit_items(
-    campaign: Campaign, paths: Sequence[str], most: int, access: Access, actor: str, purpose: str
+    campaign: Campaign,
+    paths: Sequence[str],
+    most: int,
+    access: Access,
+    actor: str,
+    purpose: str,
+    sealed: SealedRun | None,
 ) -> list[NewItem]:
     """Read exhibits again; the look at their text is recorded first.
 
@@ -35,15 +42,15 @@ def exhibit_items(
         access: to the ledger that records the look.
         actor: who looks.
         purpose: why; for example the id of the case.
+        sealed: what the run sealed; then a log that is no longer the sealed one is refused.
 
     Raises:
         AccessError: where the actor may not look at text.
         OptionError: where an exhibit is not in these logs.
+        SealError: where a log was changed since the run.
     """
     chosen = _chosen(campaign.exhibits, most)
-    references = [
-        TextReference(file=one.source_file, offset=one.source_offset, length=one.source_length) for one in chosen
-    ]
+    references = [_reference(one) for one in chosen]
     found, files = access.look_at_text(actor, references, purpose, lambda: _read_exchanges(paths, chosen))
     items = []
     digests: dict[Path, str] = {}
@@ -51,13 +58,21 @@ def exhibit_items(
         place = (Path(one.source_file).name, one.source_offset)
         if place not in found:
             raise OptionError(
-                f"--exhibits: the exchange at {one.source_offset} of {Path(one.source_file).name!a} is not in these logs; name those that the run read."
+                f"--exhibits: the exchange at {one.source_offset} of {place[0]!a} is not in these logs; name those that the run read."
             )
         path = files[place[0]]
+        if sealed is not None:
+            origin = exhibit_origin(sealed, _reference(one), path)
+            items.append(exchange_item(one, found[place], origin.span_digest, origin.file_digest))
+            continue
         if path not in digests:
-            digests[path] = _digest(path)
-        items.append(exchange_item(one, found[place], _line(path, one), digests[path]))
+            digests[path] = f"sha256:{_digest(path)}"
+        items.append(exchange_item(one, found[place], _span_digest(path, one, digests[path]), digests[path]))
     return items
+
+
+def _reference(exhibit: Exhibit) -> TextReference:
+    return TextReference(file=exhibit.source_file, offset=exhibit.source_offset, length=exhibit.source_length)
 
 
 def _chosen(exhibits: Sequence[Exhibit], most: int) -> list[Exhibit]:
@@ -89,13 +104,13 @@ def _read_exchanges(
     return found, files
 
 
-def _line(path: Path, exhibit: Exhibit) -> bytes | None:
-    """Return the bytes of a log line; null for a Parquet row and for compressed files, where the whole file is digested."""
+def _span_digest(path: Path, exhibit: Exhibit, file_digest: str) -> str:
+    """Return the digest of a log line; of the whole file for a Parquet row and for compressed files, of a run that was not sealed."""
     if exhibit.source_length == 0 or path.suffix in {".gz", ".zst"}:
-        return None
+        return file_digest
     with path.open("rb") as stream:
         stream.seek(exhibit.source_offset)
-        return stream.read(exhibit.source_length)
+        return f"sha256:{hashlib.sha256(stream.read(exhibit.source_length)).hexdigest()}"
 
 
 def _digest(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from stillwatch.evidence.indicators.misp import misp_event
 from stillwatch.evidence.indicators.stix import stix_bundle
 from stillwatch.intake.settings import IntakeSettings
 from stillwatch.records.campaign import Campaign
-from stillwatch.records.indicator import IdentifierKind
+from stillwatch.records.indicator import IdentifierKind, IndicatorSet
 
 ExhibitPrompts = dict[tuple[str, int], tuple[str, str]]
 """(file name, offset) to (account id, prompt)."""
@@ -35,6 +35,7 @@ def write_indicators(
     *,
     only: Sequence[str] | None,
     assume_zone: str | None,
+    record: Callable[[IndicatorSet, Mapping[str, bytes]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Write the shared files of a run's flagged campaigns.
 
@@ -47,6 +48,7 @@ def write_indicators(
         terms: for whom, and for how long.
         only: ids of the campaigns to share; null for all that were flagged.
         assume_zone: zone of times that name none.
+        record: records a share before its files are written; null for no record.
 
     Returns:
         What was written, a document for each campaign.
@@ -65,8 +67,11 @@ def write_indicators(
         exhibits = [prompts[place] for place in places if place in prompts]
         shared = make_indicators(campaign, carriers, exhibits, key, terms)
         stix, misp = out / f"{shared.id}.stix.json", out / f"{shared.id}.misp.json"
-        write_file(stix, stix_bundle(shared).encode("ascii"))
-        write_file(misp, misp_event(shared).encode("ascii"))
+        files = {stix.name: stix_bundle(shared).encode("ascii"), misp.name: misp_event(shared).encode("ascii")}
+        if record is not None:
+            record(shared, files)
+        for name, content in files.items():
+            write_file(out / name, content)
         written.append(
             {
                 "campaign": campaign.id,

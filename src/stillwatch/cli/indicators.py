@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
@@ -106,10 +107,16 @@ def export(
         int, typer.Option("--valid-days", metavar="N", min=1, max=3650, help="Days until the indicators expire.")
     ] = 90,
     assume_zone: AssumeZone = None,
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", metavar="URL", help="Record every share in this ledger; needs --actor.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Who shares it.")] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Write what may be shared."""
+    if (ledger is None) != (actor is None):
+        raise OptionError("--ledger needs --actor; expected both or neither.")
     if traffic_light not in get_args(TrafficLight):
         raise OptionError(f"--tlp got {traffic_light!r}, expected one of {', '.join(get_args(TrafficLight))}.")
     if not re.fullmatch(r"[^\W_][\w .,&()'-]{0,99}", producer):
@@ -130,9 +137,10 @@ def export(
         valid_days=valid_days,
         kinds=(*DEFAULT_KINDS, IdentifierKind.IP) if with_addresses else DEFAULT_KINDS,
     )
-    written = write_indicators(
-        folder, paths, accounts, out, read_key_file(key_file), terms, only=campaign, assume_zone=assume_zone
-    )
+    with _recording(ledger, actor) as record:
+        written = write_indicators(
+            folder, paths, accounts, out, read_key_file(key_file), terms, only=campaign, assume_zone=assume_zone, record=record,
+        )  # fmt: skip
     for one in written:
         terminal.say(
             f"{one['campaign']} is shared as {one['set_id']}: {one['identifiers']} identifiers, {one['templates']} templates; "
@@ -141,6 +149,19 @@ def export(
     terminal.say("These files hold keyed digests and counts. Read them before you send them.")
     terminal.document({"verb": "indicators export", "sets": written})
     return ExitCode.DONE
+
+
+@contextmanager
+def _recording(ledger: str | None, actor: str | None) -> Iterator[Callable[[Any, Any], None] | None]:
+    """Give what records a share in a ledger; null where none was named."""
+    if ledger is None or actor is None:
+        yield None
+        return
+    from stillwatch.cli.ledger_options import open_for  # noqa: PLC0415
+    from stillwatch.evidence.indicators.share_record import share_entry  # noqa: PLC0415
+
+    with open_for(ledger, actor, "APPEND") as (_, access):
+        yield lambda shared, files: (access.append(actor, [share_entry(shared, files, actor)]), None)[1]
 
 
 def import_(

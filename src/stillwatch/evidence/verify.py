@@ -81,6 +81,8 @@ class Trust:
     """PEM of the root certificates of time-stamping authorities."""
     seen: bytes = b""
     """A checkpoint of the log that the reader saw before."""
+    witnesses: tuple[str, ...] = ()
+    """Public keys of witnesses whose cosignature the reader asks for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,7 +150,13 @@ def verify_bundle(files: Mapping[str, bytes], trust: Trust) -> Verification:
     # (2) the log's own statements of its size and root
     checkpoints = _check_checkpoints(files, key)
     last = checkpoints[-1]
-    _note(found, 2, f"{len(checkpoints)} checkpoints, the last of {last.size} entries", trust.log_key is not None)
+    witnessed = _check_witnesses(files, last, trust)
+    _note(
+        found,
+        2,
+        f"{len(checkpoints)} checkpoints, the last of {last.size} entries{witnessed}",
+        trust.log_key is not None,
+    )
     # (3) that the log was never rewritten between them
     seen = _check_consistency(files, checkpoints, key, trust)
     found.established[3] = (
@@ -215,6 +223,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--authority", action="append", default=[], help="PEM file with the root of a time-stamping authority"
     )
+    parser.add_argument(
+        "--witness", action="append", default=[], help="file with the public key of a witness that must have cosigned"
+    )
     parser.add_argument("--seen", help="file with a checkpoint of the log that you saw before")
     given = parser.parse_args(arguments)
     say = sys.stdout.write
@@ -223,6 +234,7 @@ def main(arguments: Sequence[str]) -> int:
             log_key=None if given.log_key is None else _read_file(given.log_key).decode("utf-8", "replace"),
             authorities=b"\n".join(_read_file(path) for path in given.authority),
             seen=b"" if given.seen is None else _read_file(given.seen),
+            witnesses=tuple(_read_file(path).decode("utf-8", "replace") for path in given.witness),
         )
         found = verify_bundle(read_bundle(given.bundle), trust)
     except (OSError, UnreadableBundleError) as error:
@@ -284,6 +296,28 @@ def _check_checkpoints(files: Mapping[str, bytes], key: Key) -> list[Checkpoint]
             2, f"got checkpoints of sizes {sizes[:10]}, expected one or more, ascending, each size once"
         )
     return found
+
+
+def _check_witnesses(files: Mapping[str, bytes], last: Checkpoint, trust: Trust) -> str:
+    """Check that every witness that the reader named cosigned the last checkpoint (C2SP tlog-cosignature, `cosignature/v1`)."""
+    lines = files.get(f"ledger/witnesses/{last.size:012d}.txt", b"").decode("utf-8", "replace").split("\n")
+    text = last.note.rpartition(b"\n\n")[0] + b"\n"
+    said = ""
+    for given in trust.witnesses:
+        witness = read_key(2, given, kind=4)
+        head = f"\u2014 {witness.name} "
+        signatures = [_strict_base64(2, line[len(head) :]) for line in lines if line.startswith(head)]
+        signature = next((one for one in signatures if one[:4] == witness.key_id and len(one) == 76), b"")
+        if not signature:
+            raise VerificationError(2, f"the witness {witness.name!a} did not cosign the last checkpoint")
+        time_s = int.from_bytes(signature[4:12], "big")
+        try:
+            public = ed25519.Ed25519PublicKey.from_public_bytes(witness.public)
+            public.verify(signature[12:], f"cosignature/v1\ntime {time_s}\n".encode() + text)
+        except (InvalidSignature, ValueError):
+            raise VerificationError(2, f"the cosignature of {witness.name!a} does not verify") from None
+        said += f", cosigned by {witness.name} at {_iso(time_s * 1_000_000)}"
+    return said
 
 
 def _read_checkpoint(step: int, note: bytes, key: Key) -> Checkpoint:
@@ -439,7 +473,7 @@ def _check_statements(files: Mapping[str, bytes], entries: Mapping[int, Any], ma
     for element in _objects(7, document.get("elements"), "case.json"):
         for statement in _objects(7, element.get("statements"), "case.json"):
             named = statement.get("entries")
-            if statement.get("label") not in {"observed", "derived", "attested"}:
+            if statement.get("label") not in ("observed", "derived", "attested"):
                 raise VerificationError(7, f"a statement of {element.get('key')!a} has no label")
             if not isinstance(named, list) or not named or not all(_is_whole(one) and one in entries for one in named):
                 raise VerificationError(7, f"a statement of {element.get('key')!a} names records that are not here")
@@ -675,15 +709,15 @@ _SIGNATURE_HASHES = {
 # --- small parts --------------------------------------------------------------------------------------------------------
 
 
-def read_key(step: int, text: str) -> Key:
-    """Read a public key, `name+keyid+base64` (C2SP signed-note)."""
+def read_key(step: int, text: str, kind: int = 1) -> Key:
+    """Read a public key, `name+keyid+base64` (C2SP signed-note); kind 1 signs notes, kind 4 cosigns checkpoints."""
     parts = text.strip().split("+", 2)
     if len(parts) != 3 or not parts[0] or not re.fullmatch(r"[0-9a-f]{8}", parts[1]):
-        raise VerificationError(step, "the log's key is not: name+keyid+base64")
+        raise VerificationError(step, "a key is not: name+keyid+base64")
     material = _strict_base64(step, parts[2])
     key_id = hashlib.sha256(parts[0].encode() + b"\n" + material).digest()[:4]
-    if len(material) != 33 or material[0] != 1 or key_id.hex() != parts[1]:
-        raise VerificationError(step, "the log's key is no Ed25519 key with its own id")
+    if len(material) != 33 or material[0] != kind or key_id.hex() != parts[1]:
+        raise VerificationError(step, "a key is no Ed25519 key of its kind with its own id")
     return Key(name=parts[0], key_id=key_id, public=material[1:])
 
 

@@ -108,7 +108,7 @@ def items() -> list[NewItem]:
     return [
         run_item(RUN),
         campaign_item(pool, 0.01),
-        exchange_item(exhibit, row, b"{a log line}", "ab" * 32),
+        exchange_item(exhibit, row, "sha256:" + "cd" * 32, "sha256:" + "ab" * 32),
         *items_of_document(ItemKind.TERMS, terms, "terms.json"),
         *items_of_document(ItemKind.DECISION, decision, "decision.json"),
         *items_of_document(ItemKind.REPORT, report, "report.json"),

@@ -82,7 +82,11 @@ def bundle_files(
     unsealed = work.unsealed(case_id)
     shown = [_shown(one, shared=terms.shared) for one in unsealed]
     custody = work.custody(case_id)
-    entries = sorted({one.item.entry_index for one in unsealed} | {step.entry_index for step in custody})
+    entries = sorted(
+        {one.item.entry_index for one in unsealed}
+        | {step.entry_index for step in custody}
+        | (set() if terms.shared else _sealed_runs(unsealed))  # a sealed run names log files
+    )
     checkpoints = _checkpoints(ledger, entries)
     last = checkpoints[-1]
     covered = [step for step in custody if step.entry_index < last.size]
@@ -243,6 +247,15 @@ def _opened(one: UnsealedItem, disclosed: Mapping[str, Disclosure]) -> OpenedIte
         fields={name: value for name, (_, value) in sorted(disclosed.items())},
         withheld=tuple(sorted(set(one.commitments) - set(disclosed))),
     )
+
+
+def _sealed_runs(unsealed: Sequence[UnsealedItem]) -> set[int]:
+    """Return the entries that sealed the runs of a case."""
+    found = set()
+    for one in unsealed:
+        _, entry = one.disclosures.get("sealed_entry", ("", None)) if one.item.kind is ItemKind.RUN else ("", None)
+        found |= {entry} if isinstance(entry, int) else set()
+    return found
 
 
 def _checkpoints(ledger: Ledger, entries: Sequence[int]) -> list[Checkpoint]:

@@ -314,7 +314,24 @@ def _of_releases(item: OpenedItem) -> list[ElementStatement]:
     return [(forms.TIMELINE, Statement(text=text, label=Label.ATTESTED, entries=(item.entry_index,)))]
 
 
+def _of_run(item: OpenedItem) -> list[ElementStatement]:
+    fields = item.fields
+    if "input_digest" not in fields:
+        return []
+    sealed = (
+        f" Its logs and results were sealed as entry {fields['sealed_entry']} of the log."
+        if "sealed_entry" in fields
+        else ""
+    )
+    text = (
+        f"The logs were read by stillwatch {fields.get('version', '')} at a promised false-discovery rate of {fields.get('fdr', 'unknown')}; the digest of "
+        f"the input is {str(fields['input_digest'])[:16]}..., of the output {str(fields.get('output_digest', ''))[:16]}....{sealed}"
+    )
+    return [(forms.VOLUME, Statement(text=text, label=Label.OBSERVED, entries=(item.entry_index,)))]
+
+
 _MAKERS: Mapping[ItemKind, Callable[[OpenedItem], list[ElementStatement]]] = {
+    ItemKind.RUN: _of_run,
     ItemKind.CAMPAIGN: _of_campaign,
     ItemKind.EXCHANGE: _of_exchange,
     ItemKind.TERMS: _of_terms,
@@ -430,6 +447,14 @@ def _gaps(case: Case, items: Sequence[OpenedItem], *, shared: bool) -> tuple[Gap
                 what="No detection run is in the case, so version, settings and digest of the logs are not stated.",
                 why="no run was added",
                 needed="stillwatch case add CASE --run DIR",
+            )
+        )
+    if any(item.kind is ItemKind.RUN and item.fields and "sealed_entry" not in item.fields for item in items):
+        gaps.append(
+            Gap(
+                what="A detection run of this case was not sealed when it was made: its logs could have been changed before they were added here.",
+                why="the run was made without a ledger",
+                needed="stillwatch detect --ledger URL --actor NAME, from the next run on",
             )
         )
     gaps.append(

@@ -18,8 +18,11 @@ from stillwatch.evidence.cases.casework import NewItem
 from stillwatch.evidence.cases.elements import ELEMENT_KEYS
 from stillwatch.evidence.cases.errors import CaseItemError
 from stillwatch.evidence.incident_report.campaigns_file import campaigns_document
+from stillwatch.evidence.ledger import Ledger
+from stillwatch.evidence.sealing import RUN_SEALED, read_sealed_run
 from stillwatch.records.campaign import Campaign, Exhibit
 from stillwatch.records.case import ItemKind
+from stillwatch.records.ledger import LedgerEntry
 
 MOST_BYTES = 16 << 20
 MOST_TEXT = 10_000
@@ -59,11 +62,12 @@ def campaign_item(campaign: Campaign, fdr: float) -> NewItem:
     return NewItem(kind=ItemKind.CAMPAIGN, fields=fields)
 
 
-def run_item(run: Mapping[str, Any]) -> NewItem:
+def run_item(run: Mapping[str, Any], sealed_entry: int | None = None) -> NewItem:
     """Return a detection run as an item.
 
     Args:
         run: content of run.json.
+        sealed_entry: the ledger's entry that sealed it; null where it was not sealed.
 
     Raises:
         CaseItemError: where it lacks a field.
@@ -71,17 +75,35 @@ def run_item(run: Mapping[str, Any]) -> NewItem:
     missing = [name for name in RUN_FIELDS if name not in run]
     if missing:
         raise CaseItemError(f"run.json lacks {', '.join(missing)}; is the folder one that `stillwatch detect` wrote?")
-    return NewItem(kind=ItemKind.RUN, fields={name: run[name] for name in RUN_FIELDS})
+    fields = {name: run[name] for name in RUN_FIELDS}
+    return NewItem(
+        kind=ItemKind.RUN, fields=fields if sealed_entry is None else {**fields, "sealed_entry": sealed_entry}
+    )
 
 
-def exchange_item(exhibit: Exhibit, exchange: Mapping[str, Any], line: bytes | None, file_digest: str) -> NewItem:
+def sealed_entry_of(ledger: Ledger, run: Mapping[str, Any]) -> LedgerEntry | None:
+    """Return the entry that sealed a run: the last one with its digests; null where it was not sealed.
+
+    Args:
+        ledger: that may hold it.
+        run: content of run.json.
+    """
+    found = None
+    for entry in ledger.entries(RUN_SEALED):
+        sealed = read_sealed_run(entry)
+        if (sealed.input_digest, sealed.output_digest) == (run.get("input_digest"), run.get("output_digest")):
+            found = entry
+    return found
+
+
+def exchange_item(exhibit: Exhibit, exchange: Mapping[str, Any], span_digest: str, file_digest: str) -> NewItem:
     """Return an exhibit's exchange as an item.
 
     Args:
         exhibit: of a campaign.
         exchange: the exchange as intake reads it: column to value.
-        line: bytes of the log line; null for a row of a Parquet file.
-        file_digest: SHA-256 of the log file, 64 hex digits.
+        span_digest: `sha256:` and 64 hex digits of the log line's bytes; of the row as JSON where the log is a Parquet file.
+        file_digest: of the whole log file, with the name of its hash in front.
     """
     wanted = ("exchange_id", "model", "system_prompt", "prompt", "response", "reasoning", "ip", "user_agent", "status")
     return NewItem(
@@ -93,8 +115,8 @@ def exchange_item(exhibit: Exhibit, exchange: Mapping[str, Any], line: bytes | N
             "source_file": exhibit.source_file,
             "source_offset": exhibit.source_offset,
             "source_length": exhibit.source_length,
-            "source_digest": f"sha256:{file_digest if line is None else hashlib.sha256(line).hexdigest()}",
-            "source_is_whole_file": line is None,
+            "source_digest": span_digest,
+            "source_file_digest": file_digest,
             **{name: exchange[name] for name in wanted if exchange.get(name) is not None},
         },
     )

@@ -20,8 +20,8 @@ SHOWN_WHEN_SHARED: Mapping[ItemKind, frozenset[str]] = {
             "link_kinds", "fdr",
         }
     ),
-    ItemKind.RUN: frozenset({"version", "engine", "fdr", "input_digest", "output_digest", "counts", "tests_not_run", "formats"}),
-    ItemKind.EXCHANGE: frozenset({"claim", "time_us", "model", "source_digest", "source_length"}),
+    ItemKind.RUN: frozenset({"version", "engine", "fdr", "input_digest", "output_digest", "counts", "tests_not_run", "formats", "sealed_entry"}),
+    ItemKind.EXCHANGE: frozenset({"claim", "time_us", "model", "source_digest", "source_file_digest", "source_length"}),
     ItemKind.TERMS: frozenset({"terms_version", "terms_digest", "accepted_us", "clauses"}),
     ItemKind.DECISION: frozenset({"action", "clause", "decided_us", "gate"}),
     ItemKind.CLAIM: frozenset({"claim"}),
