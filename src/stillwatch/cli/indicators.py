@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -18,6 +18,9 @@ from stillwatch.cli.private_indicators import INTERSECTION_VERBS
 from stillwatch.cli.terminal import open_terminal
 from stillwatch.cli.verb_help import VerbHelp
 from stillwatch.records.indicator import TrafficLight
+
+if TYPE_CHECKING:
+    from stillwatch.evidence.indicators.make import SharingTerms
 
 HELP = VerbHelp(
     name="indicators",
@@ -127,16 +130,8 @@ def export(
     prepare_folder(out, "--out")
     from stillwatch.cli.indicator_export import write_indicators  # noqa: PLC0415
     from stillwatch.evidence.indicators.keyed import read_key_file  # noqa: PLC0415
-    from stillwatch.evidence.indicators.make import DEFAULT_KINDS, SharingTerms  # noqa: PLC0415
-    from stillwatch.records.indicator import IdentifierKind  # noqa: PLC0415
 
-    terms = SharingTerms(
-        producer=producer,
-        traffic_light=cast("TrafficLight", traffic_light),
-        made_us=round(time.time() * 1_000_000),
-        valid_days=valid_days,
-        kinds=(*DEFAULT_KINDS, IdentifierKind.IP) if with_addresses else DEFAULT_KINDS,
-    )
+    terms = _terms(producer, traffic_light, valid_days, with_addresses=with_addresses)
     with _recording(ledger, actor) as record:
         written = write_indicators(
             folder, paths, accounts, out, read_key_file(key_file), terms, only=campaign, assume_zone=assume_zone, record=record,
@@ -149,6 +144,20 @@ def export(
     terminal.say("These files hold keyed digests and counts. Read them before you send them.")
     terminal.document({"verb": "indicators export", "sets": written})
     return ExitCode.DONE
+
+
+def _terms(producer: str, traffic_light: str, valid_days: int, *, with_addresses: bool) -> SharingTerms:
+    """Say under which terms is shared."""
+    from stillwatch.evidence.indicators.make import DEFAULT_KINDS, SharingTerms  # noqa: PLC0415
+    from stillwatch.records.indicator import IdentifierKind  # noqa: PLC0415
+
+    return SharingTerms(
+        producer=producer,
+        traffic_light=cast("TrafficLight", traffic_light),
+        made_us=round(time.time() * 1_000_000),
+        valid_days=valid_days,
+        kinds=(*DEFAULT_KINDS, IdentifierKind.IP) if with_addresses else DEFAULT_KINDS,
+    )
 
 
 @contextmanager

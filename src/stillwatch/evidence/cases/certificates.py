@@ -66,7 +66,7 @@ def process_certificate(case: CaseFile, facts: BundleFacts) -> str:
         f"   Entries of this case: {facts.entries}\n\n"
         f"4. Time stamps by an authority other than the provider (RFC 3161):\n{stamps}\n\n"
         "5. The process produces an accurate result: each claim states its null hypothesis, error rate, assumptions and method in\n"
-        "   methods.json; rates of error were measured on simulated and real traffic, and are published with the software. Methods used:\n"
+        "   methods.json; measured rates of error, misses included, are published with the software (docs/results.md). Methods used:\n"
         + "".join(f"   - {method}\n" for method in methods or ["none"])
         + "\n6. The system was in working order when the records were generated, to my knowledge on this ground:\n"
         "   ________________________________________________________________________________\n\n"
