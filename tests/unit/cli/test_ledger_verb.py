@@ -76,6 +76,31 @@ def test_every_example_works_as_it_stands(begun: str, stillwatch: Stillwatch, tm
     assert said.document["checkpoints"] == 1
 
 
+@pytest.mark.skipif(time_stamping_authority.missing() is not None, reason=str(time_stamping_authority.missing()))
+def test_openssl_alone_verifies_the_files_that_are_written(begun: str, stillwatch: Stillwatch, tmp_path: Path) -> None:
+    """The command line of docs/evidence.md."""
+    authority = time_stamping_authority.Authority(tmp_path / "authority")
+    shutil.copy(authority.root, "tsa-root.pem")
+    call(stillwatch, "checkpoint --key-file ledger.key --out checkpoint.note")
+    with authority.serving() as url:
+        said = call(stillwatch, f"stamp --tsa-url {url} --tsa-certificates tsa-root.pem --out checkpoint.tsr --json")
+    assert said.document["authority"] == "CN=Test tsa"
+    command = "openssl ts -verify -data checkpoint.note -in checkpoint.tsr -CAfile tsa-root.pem"
+    assert command in (Path(__file__).parents[3] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Verification: OK" in done.stdout + done.stderr
+    Path("checkpoint.note").write_bytes(Path("checkpoint.note").read_bytes().replace(b"\n2\n", b"\n3\n"))
+    assert subprocess.run(command.split(), capture_output=True, text=True, check=False).returncode != 0
+    with sqlite3.connect("ledger.db") as connection:
+        connection.execute("DROP TRIGGER time_stamp_stays")
+        connection.execute("UPDATE time_stamp SET stamped_us = stamped_us - 86400000000")
+    connection.close()
+    verified = stillwatch("ledger", "verify", "--ledger", "ledger.db", "--tsa-certificates", "tsa-root.pem")
+    assert verified.code == ExitCode.UNVERIFIED
+    assert "time stamp over the checkpoint of 2 entries: expected" in verified.err
+
+
 def test_a_begun_ledger_and_its_key_are_for_their_owner_alone(begun: str) -> None:
     assert begun.startswith("example.com/stillwatch+")
     assert {stat.S_IMODE(Path(name).stat().st_mode) for name in ("ledger.db", "ledger.key")} == {0o600}
