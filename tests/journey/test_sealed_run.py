@@ -97,6 +97,31 @@ def test_every_exhibit_leads_back_to_its_log_line(sealed: dict[str, Any], ledger
         exhibit_origin(committed, reference, changed)
 
 
+def test_the_command_line_leads_an_exhibit_back(
+    sealed: dict[str, Any], ledger: Ledger, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (entry,) = ledger.entries(RUN_SEALED)
+    one = sealed["campaigns"][0]["exhibits"][0]
+    place = f"{one['source_file']}:{one['source_offset']}:{one['source_length']}"
+
+    def show(actor: str, *more: str) -> tuple[int, dict[str, Any]]:
+        asked = ["ledger", "show", str(entry.index), "--ledger", str(folder / "ledger.db"), "--actor", actor, "--json"]
+        code = run([*asked, *more])
+        return code, json.loads(capsys.readouterr().out)
+
+    capsys.readouterr()
+    code, found = show("eve", "--exhibit", place)
+    assert (code, found["span_bytes"], "text" in found) == (ExitCode.DONE, one["source_length"], False)
+    looks = len(list(ledger.entries(TEXT_LOOKED_AT)))
+    code, found = show("bob", "--exhibit", place, "--show-text", "case 7")
+    assert (code, json.loads(found["text"])["account_id"]) == (ExitCode.DONE, one["account_id"])
+    assert [json.loads(look.record)["purpose"] for look in ledger.entries(TEXT_LOOKED_AT)][looks:] == ["case 7"]
+    assert show("eve", "--exhibit", place, "--show-text", "case 7")[0] == ExitCode.REFUSED
+    assert show("bob", "--exhibit", "traffic.jsonl:x:1")[0] == ExitCode.USAGE
+    assert show("bob", "--show-text", "no exhibit")[0] == ExitCode.USAGE
+    assert show("bob", "--exhibit", "nowhere.jsonl:0:1")[0] == ExitCode.UNVERIFIED
+
+
 def test_without_a_ledger_the_results_are_the_same(sealed: dict[str, Any], folder: Path) -> None:
     assert detect(folder, "plain") == ExitCode.DONE
     assert json.loads((folder / "plain" / "campaigns.json").read_text(encoding="utf-8")) == sealed

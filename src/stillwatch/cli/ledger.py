@@ -14,7 +14,7 @@ from stillwatch.cli.ledger_checks import VERIFY_HELP, verify
 from stillwatch.cli.ledger_reading import PROVE_HELP, SHOW_HELP, prove, show
 from stillwatch.cli.ledger_witness import COSIGN_HELP, cosign
 from stillwatch.cli.options import DebugOption, JsonOption
-from stillwatch.cli.terminal import open_terminal
+from stillwatch.cli.terminal import open_terminal, printable
 from stillwatch.cli.verb_help import VerbHelp
 
 HELP = VerbHelp(
@@ -83,15 +83,15 @@ def init(
 
     terminal = open_terminal(as_json=as_json)
     path = options.needed_key(key_file)
-    if path.exists():
-        signer = options.read_key(path)
-    else:
-        signer = generate_key(origin, SignatureType.NOTE)
-        write_key_file(path, signer)
-    if signer.name != origin:
-        raise OptionError(f"--origin got {origin!a}, but the key in {path} is that of {signer.name!a}.")
     store = open_store(ledger, create=True)
     try:
+        if path.exists() or store.identity() is not None:
+            signer = options.read_key(path)
+        else:
+            signer = generate_key(origin, SignatureType.NOTE)
+            write_key_file(path, signer)
+        if signer.name != origin:
+            raise OptionError(f"--origin got {origin!a}, but the key in {path} is that of {signer.name!a}.")
         begun = begin_with_admin(store, signer, options.now_us, actor)
         size = begun.size()
     finally:
@@ -148,7 +148,7 @@ def checkpoint(
     with options.open_for(ledger, actor, "CHECKPOINT", options.needed_key(key_file)) as (log, _):
         made = log.checkpoint()
     if out is None:
-        terminal.say(made.note.removesuffix("\n"))
+        terminal.say(printable(made.note.removesuffix("\n")))
     else:
         options.write_out(out, made.note.encode())
         terminal.say(f"Checkpoint of {made.size:,} entries: {out}")
@@ -184,7 +184,7 @@ def stamp(
     if out is not None:
         options.write_out(out, stamped.reply)
     when = _iso(stamped.stamped_us)
-    terminal.say(f"The checkpoint of {stamped.size:,} entries existed at {when}, says {stamped.authority}.")
+    terminal.say(f"The checkpoint of {stamped.size:,} entries existed at {when}, says {printable(stamped.authority)}.")
     terminal.document(
         {"verb": "ledger stamp", "size": stamped.size, "stamped_at": when, "authority": stamped.authority}
     )
@@ -220,7 +220,7 @@ def role(
             document["entry"] = access.revoke(parse_role(revoke), to, actor)
         held = [{"actor": one.actor, "role": one.role, "entry": one.entry_index} for one in log.store.roles()]
     for one in held:
-        terminal.say(f"{one['actor']}: {one['role']} (entry {one['entry']})")
+        terminal.say(printable(f"{one['actor']}: {one['role']} (entry {one['entry']})"))
     terminal.document({**document, "roles": held})
     return ExitCode.DONE
 

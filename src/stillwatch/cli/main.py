@@ -18,7 +18,7 @@ import typer
 
 from stillwatch.cli import case, demo, detect, evaluate, explain, formats, indicators, ledger, simulate, version
 from stillwatch.cli.exit_codes import ExitCode, exit_code_of, exit_codes_text
-from stillwatch.cli.terminal import json_text
+from stillwatch.cli.terminal import json_text, printable
 from stillwatch.cli.verb_help import VerbHelp
 from stillwatch.records.errors import StillwatchError
 
@@ -122,12 +122,12 @@ def _fail(error: BaseException, *, as_json: bool, debug: bool) -> int:
 def _message(error: BaseException, code: int) -> str:
     """Give the message of an error, without any value that may come from the logs."""
     if isinstance(error, StillwatchError):
-        return _plain(str(error))
+        return printable(str(error))
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, OSError) and error.strerror and code != ExitCode.UNEXPECTED:
         where = f" {error.filename}" if error.filename else ""
-        return _plain(f"{error.strerror}:{where}" if where else error.strerror)
+        return printable(f"{error.strerror}:{where}" if where else error.strerror)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return (
@@ -138,13 +138,6 @@ def _message(error: BaseException, code: int) -> str:
 def _kind(error: BaseException) -> str:
     """Name the kind of an error."""
     return type(error).__name__
-
-
-def _plain(text: str) -> str:
-    """Spell out control characters, so that no value in a message acts on the terminal."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
-    )
 
 
 def _nothing() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -108,11 +109,19 @@ def audit(
 
 
 def _batches(ledger: Ledger, size: int, stops: Sequence[int]) -> Iterator[list[LedgerEntry]]:
-    """Give the entries in batches that end where a checkpoint does."""
-    ends = sorted({*range(_AT_A_TIME, size, _AT_A_TIME), *(stop for stop in stops if 0 < stop < size), size} - {0})
+    """Give the entries in batches that end where a checkpoint does; nothing is sized by what a store claims to hold."""
+    ahead = deque(sorted(stops))
     begin = 0
-    for end in ends:
-        yield list(ledger.entries(start=begin, stop=end))
+    while begin < size:
+        while ahead and ahead[0] <= begin:
+            ahead.popleft()
+        end = min(begin + _AT_A_TIME, size, ahead[0] if ahead else size)
+        batch = list(ledger.entries(start=begin, stop=end))
+        if len(batch) != end - begin:
+            held = {entry.index for entry in batch}
+            missing = next(index for index in range(begin, end) if index not in held)
+            raise LedgerDamagedError(f"entry {missing} is missing; the ledger claims to hold {size}")
+        yield batch
         begin = end
 
 

@@ -199,7 +199,8 @@ def read_key_file(path: Path) -> SignerKey:
         KeyTextError: where it holds no signer key.
     """
     try:
-        with path.open("rb") as file:
+        # Without waiting: a pipe in the place of the file would never open otherwise.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise KeyFileError(f"key file {path}: is no regular file")
@@ -207,6 +208,10 @@ def read_key_file(path: Path) -> SignerKey:
                 mode = stat.S_IMODE(status.st_mode)
                 raise KeyFileError(
                     f"key file {path}: mode is {mode:04o}, expected 0600: others may read it; chmod 600 it"
+                )
+            if status.st_uid not in {os.geteuid(), 0} and os.geteuid() != 0:
+                raise KeyFileError(
+                    f"key file {path}: belongs to another user, who can read and change it; make your own"
                 )
             content = file.read(LONGEST_KEY_FILE + 1)
     except OSError as error:

@@ -10,6 +10,7 @@ A time stamp shows that the bytes existed at that time, as far as the authority 
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -168,7 +169,7 @@ def http_transport(url: str, timeout_seconds: float = 30.0) -> Transport:
                 reply: bytes = answer.read(LONGEST_REPLY + 1)
         except urllib.error.HTTPError as error:
             raise TimeStampError(f"time-stamping authority {parts.hostname}: answered {error.code}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise TimeStampError(f"time-stamping authority {parts.hostname}: no answer ({error})") from error
         return reply
 

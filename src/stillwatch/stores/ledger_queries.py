@@ -18,7 +18,7 @@ from stillwatch.records.ledger import (
     TilePlace,
     TimeStamp,
 )
-from stillwatch.stores.errors import NotKeptError
+from stillwatch.stores.errors import NotKeptError, StoreDamagedError
 
 Row = tuple[Any, ...]
 Fetch = Callable[[str, tuple[object, ...]], list[Row]]
@@ -48,11 +48,15 @@ class LedgerQueries:
         if not rows:
             return None
         origin, verifier_key, created_us = rows[0]
-        return LedgerIdentity(origin=origin, verifier_key=verifier_key, created_us=created_us)
+        return LedgerIdentity(
+            origin=_text(origin, "origin"),
+            verifier_key=_text(verifier_key, "verifier_key"),
+            created_us=_number(created_us, "created_us"),
+        )
 
     def entry_count(self) -> int:
         """Count the entries that are kept."""
-        return int(self._fetch(SIZE_SQL, ())[0][0] or 0)
+        return _number(self._fetch(SIZE_SQL, ())[0][0] or 0, "entry_index")
 
     def entry(self, index: int) -> LedgerEntry:
         """Give an entry.
@@ -89,7 +93,7 @@ class LedgerQueries:
         for place in places:
             rows = self._fetch("SELECT hashes FROM tile WHERE level = ? AND number = ?", tuple(place))
             if rows:
-                found[place] = bytes(rows[0][0])
+                found[place] = _blob(rows[0][0], "hashes")
         return found
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -109,7 +113,13 @@ class LedgerQueries:
             f"SELECT size, authority, stamped_us, request, reply FROM time_stamp{where} ORDER BY number", values
         )
         return tuple(
-            TimeStamp(size=at, authority=authority, stamped_us=us, request=bytes(request), reply=bytes(reply))
+            TimeStamp(
+                size=_number(at, "size"),
+                authority=_text(authority, "authority"),
+                stamped_us=_number(us, "stamped_us"),
+                request=_blob(request, "request"),
+                reply=_blob(reply, "reply"),
+            )
             for at, authority, us, request, reply in rows
         )
 
@@ -119,13 +129,26 @@ class LedgerQueries:
         rows = self._fetch(
             f"SELECT size, witness, cosigned_s, line FROM cosignature{where} ORDER BY size, witness", values
         )
-        return tuple(Cosignature(size=at, witness=name, cosigned_s=time, line=line) for at, name, time, line in rows)
+        return tuple(
+            Cosignature(
+                size=_number(at, "size"),
+                witness=_text(name, "witness"),
+                cosigned_s=_number(time, "cosigned_s"),
+                line=_text(line, "line"),
+            )
+            for at, name, time, line in rows
+        )
 
     def roles(self, actor: str | None = None) -> tuple[RoleAssignment, ...]:
         """Give the roles of one actor, or of all, by actor and role."""
         where, values = ("", ()) if actor is None else (" WHERE actor = ?", (actor,))
         rows = self._fetch(f"SELECT actor, role, entry_index FROM role{where} ORDER BY actor, role", values)
-        return tuple(RoleAssignment(actor=who, role=role, entry_index=index) for who, role, index in rows)
+        return tuple(
+            RoleAssignment(
+                actor=_text(who, "actor"), role=_text(role, "role"), entry_index=_number(index, "entry_index")
+            )
+            for who, role, index in rows
+        )
 
 
 class LedgerWriting(LedgerQueries):
@@ -186,15 +209,42 @@ def entry_row(entry: LedgerEntry) -> Row:
 def _entry(row: Row) -> LedgerEntry:
     index, kind, recorded_us, actor, digest, record = row
     return LedgerEntry(
-        index=index,
-        kind=kind,
-        recorded_us=recorded_us,
-        actor=actor,
-        record_digest=f"sha256:{bytes(digest).hex()}",
-        record=bytes(record),
+        index=_number(index, "entry_index"),
+        kind=_text(kind, "kind"),
+        recorded_us=_number(recorded_us, "recorded_us"),
+        actor=_text(actor, "actor"),
+        record_digest=f"sha256:{_blob(digest, 'record_digest').hex()}",
+        record=_blob(record, "record"),
     )
 
 
 def _checkpoint(row: Row) -> Checkpoint:
     origin, size, root, note = row
-    return Checkpoint(origin=origin, size=size, root=bytes(root), note=note)
+    return Checkpoint(
+        origin=_text(origin, "origin"), size=_number(size, "size"), root=_blob(root, "root"), note=_text(note, "note")
+    )
+
+
+def _blob(value: object, column: str) -> bytes:
+    """Return bytes, or raise: SQLite keeps any type in any column, and `bytes` of a number would be that many zeros."""
+    if isinstance(value, (bytes, memoryview)):
+        return bytes(value)
+    raise _wrong_type(value, column, "bytes")
+
+
+def _text(value: object, column: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise _wrong_type(value, column, "text")
+
+
+def _number(value: object, column: str) -> int:
+    if isinstance(value, int):
+        return value
+    raise _wrong_type(value, column, "a number")
+
+
+def _wrong_type(value: object, column: str, expected: str) -> StoreDamagedError:
+    return StoreDamagedError(
+        f"column {column}: got {type(value).__name__}, expected {expected}; the store was tampered with"
+    )

@@ -27,7 +27,12 @@ from stillwatch.stores.migrating import APPLIED_SQL, RECORD_SQL, TABLE_SQL, migr
 
 WAIT_SECONDS = 60.0
 """How long a writer waits for another one."""
-_LOCK_SQL = "SELECT pg_advisory_xact_lock(hashtextextended('stillwatch ledger ' || current_schema(), 0))"
+# Advisory locks: the number of the table, so that all who write to it share one lock, whatever their search path; and the name of
+# the schema while there is no table yet. A lock on the table itself would wait for the server's own vacuuming.
+_APPEND_LOCK_SQL = "SELECT pg_advisory_xact_lock((21335::bigint << 32) | 'entry'::regclass::oid::bigint)"
+_MIGRATION_LOCK_SQL = (
+    "SELECT pg_advisory_xact_lock(hashtextextended('stillwatch ' || coalesce(current_schema(), ''), 0))"
+)
 _COPY_SQL = "COPY entry (entry_index, kind, recorded_us, actor, record_digest, record) FROM STDIN (FORMAT BINARY)"
 _COPY_TYPES = ("int8", "text", "int8", "text", "bytea", "bytea")
 _FULL = (errors.DiskFull, errors.OutOfMemory, errors.ConfigurationLimitExceeded)
@@ -78,7 +83,7 @@ class PostgresLedgerStore(LedgerQueries):
             )
         if has_tables and not still_to_apply(known, dict(self._run(APPLIED_SQL, ()))):
             return
-        with self._transaction():
+        with self._transaction(_MIGRATION_LOCK_SQL):
             self._run(TABLE_SQL, ())
             for migration in still_to_apply(known, dict(self._run(APPLIED_SQL, ()))):
                 self._run_script(migration.sql)
@@ -92,10 +97,10 @@ class PostgresLedgerStore(LedgerQueries):
             raise _translated(error) from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, lock_sql: str) -> Iterator[None]:
         try:
             with self._connection.transaction():
-                self._run(_LOCK_SQL, ())
+                self._run(lock_sql, ())
                 yield
         except psycopg.Error as error:
             raise _translated(error) from error
@@ -103,7 +108,7 @@ class PostgresLedgerStore(LedgerQueries):
     @contextmanager
     def write(self) -> Iterator[PostgresLedgerWriter]:
         """Begin a transaction, waiting for other writers; see `LedgerStore.write`."""
-        with self._transaction():
+        with self._transaction(_APPEND_LOCK_SQL):
             yield PostgresLedgerWriter(self._connection)
 
     def size(self) -> int:

@@ -76,6 +76,31 @@ def test_every_example_works_as_it_stands(begun: str, stillwatch: Stillwatch, tm
     assert said.document["checkpoints"] == 1
 
 
+@pytest.mark.skipif(time_stamping_authority.missing() is not None, reason=str(time_stamping_authority.missing()))
+def test_openssl_alone_verifies_the_files_that_are_written(begun: str, stillwatch: Stillwatch, tmp_path: Path) -> None:
+    """The command line of docs/evidence.md."""
+    authority = time_stamping_authority.Authority(tmp_path / "authority")
+    shutil.copy(authority.root, "tsa-root.pem")
+    call(stillwatch, "checkpoint --key-file ledger.key --out checkpoint.note")
+    with authority.serving() as url:
+        said = call(stillwatch, f"stamp --tsa-url {url} --tsa-certificates tsa-root.pem --out checkpoint.tsr --json")
+    assert said.document["authority"] == "CN=Test tsa"
+    command = "openssl ts -verify -data checkpoint.note -in checkpoint.tsr -CAfile tsa-root.pem"
+    assert command in (Path(__file__).parents[3] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Verification: OK" in done.stdout + done.stderr
+    Path("checkpoint.note").write_bytes(Path("checkpoint.note").read_bytes().replace(b"\n2\n", b"\n3\n"))
+    assert subprocess.run(command.split(), capture_output=True, text=True, check=False).returncode != 0
+    with sqlite3.connect("ledger.db") as connection:
+        connection.execute("DROP TRIGGER time_stamp_stays")
+        connection.execute("UPDATE time_stamp SET stamped_us = stamped_us - 86400000000")
+    connection.close()
+    verified = stillwatch("ledger", "verify", "--ledger", "ledger.db", "--tsa-certificates", "tsa-root.pem")
+    assert verified.code == ExitCode.UNVERIFIED
+    assert "time stamp over the checkpoint of 2 entries: expected" in verified.err
+
+
 def test_a_begun_ledger_and_its_key_are_for_their_owner_alone(begun: str) -> None:
     assert begun.startswith("example.com/stillwatch+")
     assert {stat.S_IMODE(Path(name).stat().st_mode) for name in ("ledger.db", "ledger.key")} == {0o600}
@@ -251,6 +276,13 @@ DIGEST = "x'" + "00" * 32 + "'"
         ("UPDATE entry SET recorded_us = 1 WHERE entry_index = 2", "checkpoint of 4 entries: expected root"),
         ("DELETE FROM entry WHERE entry_index = 2", "entry 2 is missing"),
         ("DELETE FROM entry WHERE entry_index = 3", "entries are missing"),
+        ("UPDATE entry SET entry_index = 1 << 62 WHERE entry_index = 3", "entry 3 is missing"),
+        ("UPDATE entry SET record = 1 << 40 WHERE entry_index = 2", "column record: got int, expected bytes"),
+        (
+            "UPDATE entry SET recorded_us = 'now' WHERE entry_index = 2",
+            "column recorded_us: got str, expected a number",
+        ),
+        ("UPDATE entry SET kind = x'00' WHERE entry_index = 2", "column kind: got bytes, expected text"),
         ("UPDATE tile SET hashes = zeroblob(128)", "tile 0 of level 0 is not that of the entries"),
         ("UPDATE checkpoint SET note = replace(note, 'example', 'exampel')", "checkpoint of 4 entries: no trusted key"),
         ("UPDATE checkpoint SET root = zeroblob(32)", "checkpoint of 4 entries: expected root"),
@@ -268,6 +300,21 @@ def test_verification_finds_what_was_changed_behind_its_back(
     said = stillwatch("ledger", "verify", "--ledger", "ledger.db", "--verifier-key", begun, "--json")
     assert said.code == ExitCode.UNVERIFIED
     assert says in said.document["error"]["message"]
+
+
+def test_a_store_that_was_made_to_attack_its_reader_is_only_refused(begun: str, stillwatch: Stillwatch) -> None:
+    deep = "x'" + (b"[" * 200_000).hex() + "'"
+    tamper(f"UPDATE entry SET record = {deep}, actor = 'a' || char(27) || '[2J' WHERE entry_index = 1")
+    assert stillwatch("ledger", "verify", "--ledger", "ledger.db").code == ExitCode.UNVERIFIED
+    listed = call(stillwatch, "show")
+    assert listed.code == ExitCode.DONE
+    assert "\x1b" not in listed.out
+    assert "a\\x1b[2J" in listed.out
+    one = call(stillwatch, "show 1")
+    assert one.code == ExitCode.INPUT
+    assert "its record is no JSON" in one.err
+    tamper("UPDATE identity SET verifier_key = 'none'")
+    assert stillwatch("ledger", "verify", "--ledger", "ledger.db").code == ExitCode.INPUT
 
 
 def test_another_key_in_the_store_is_found_by_the_key_from_elsewhere(begun: str, stillwatch: Stillwatch) -> None:
@@ -348,4 +395,4 @@ def test_a_process_shows_no_traceback_where_nothing_can_be_written() -> None:
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == ExitCode.INPUT
-    assert "cannot be written" in json.loads(done.stdout)["error"]["message"]
+    assert "cannot be made" in json.loads(done.stdout)["error"]["message"]
