@@ -19,5 +19,5 @@ class PostgresCaseStore(CaseReading, PostgresLedgerStore):
     @contextmanager
     def write(self) -> Iterator[PostgresCaseWriter]:
         """Begin a transaction, waiting for other writers; see `LedgerStore.write`."""
-        with self._transaction():
+        with super().write():  # the transaction and its lock
             yield PostgresCaseWriter(self._connection)

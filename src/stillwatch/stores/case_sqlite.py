@@ -19,5 +19,5 @@ class SqliteCaseStore(CaseReading, SqliteLedgerStore):
     @contextmanager
     def write(self) -> Iterator[SqliteCaseWriter]:
         """Begin a transaction, waiting for other writers; see `LedgerStore.write`."""
-        with self._transaction():
+        with super().write():  # the transaction and its lock
             yield SqliteCaseWriter(self._connection, self._path)
