@@ -54,7 +54,7 @@ def test_a_store_of_an_earlier_version_is_brought_up_to_date(ledger: Ledger, add
 
 def test_a_store_of_a_newer_or_changed_program_is_refused(ledger: Ledger, address: str) -> None:
     run(ledger.store, "INSERT INTO migration (number, name, digest) VALUES (?, ?, ?)", 99, "0099_later.sql", "sha256:0")
-    with pytest.raises(MigrationError, match="has migration 99, this program knows 2: a newer stillwatch made it"):
+    with pytest.raises(MigrationError, match=r"has migration 99, this program knows \d+: a newer stillwatch made it"):
         open_store(address)
     run(ledger.store, "DELETE FROM migration WHERE number = 99")
     run(ledger.store, "UPDATE migration SET digest = 'sha256:0' WHERE number = 1")

@@ -257,8 +257,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _check_manifest(files: Mapping[str, bytes], key: Key) -> dict[str, Any]:
-    """Check signature, names, sizes and digests; return the manifest."""
-    text = _verified_note(1, files.get(MANIFEST_NOTE, b""), key).decode()
+    """Check names, sizes, digests and signature; return the manifest."""
     content = files[MANIFEST]
     manifest = _canonical_object(1, content, MANIFEST)
     listed = {
@@ -266,11 +265,6 @@ def _check_manifest(files: Mapping[str, bytes], key: Key) -> dict[str, Any]:
         for one in _objects(1, manifest.get("files"), MANIFEST)
         if set(one) == {"path", "size", "sha256"}
     }
-    expected = (
-        f"{BUNDLE_FORMAT}\n{manifest.get('case')}\n{manifest.get('made_us')}\n{hashlib.sha256(content).hexdigest()}\n"
-    )
-    if text != expected:
-        raise VerificationError(1, f"{MANIFEST_NOTE} is signed for another manifest")
     if manifest.get("format") != BUNDLE_FORMAT or not re.fullmatch(r"case-[0-9a-f]{12}", str(manifest.get("case"))):
         raise VerificationError(1, f"{MANIFEST} is of another format than {BUNDLE_FORMAT}")
     names = set(files) - {MANIFEST, MANIFEST_NOTE}
@@ -280,6 +274,10 @@ def _check_manifest(files: Mapping[str, bytes], key: Key) -> dict[str, Any]:
     for name, one in listed.items():
         if len(files[name]) != one["size"] or hashlib.sha256(files[name]).hexdigest() != one["sha256"]:
             raise VerificationError(1, f"{name} is not the file that the manifest names")
+    digest = hashlib.sha256(content).hexdigest()
+    expected = f"{BUNDLE_FORMAT}\n{manifest['case']}\n{manifest.get('made_us')}\n{digest}\n"
+    if _verified_note(1, files.get(MANIFEST_NOTE, b""), key).decode() != expected:
+        raise VerificationError(1, f"{MANIFEST_NOTE} is signed for another manifest")
     return manifest
 
 
@@ -541,15 +539,7 @@ def check_time_stamp(
         _check_purpose(signer)
         if roots:
             _check_chain(signer, [*carried, *more], roots, _EPOCH + timedelta(microseconds=time_us))
-    except (
-        ValueError,
-        IndexError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        UnsupportedAlgorithm,
-        x509.DuplicateExtension,
-    ) as error:
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, *_CERTIFICATE_ERRORS) as error:
         raise VerificationError(8, f"a time stamp is no DER of RFC 3161: {type(error).__name__}") from error
     return Stamp(size=size, time_us=time_us, authority=signer.subject.rfc4514_string())
 
@@ -684,6 +674,12 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
+_CERTIFICATE_ERRORS = (
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 _OID_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _OID_TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
 _OID_CONTENT_TYPE = bytes.fromhex("06092a864886f70d010903")
