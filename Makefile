@@ -34,7 +34,7 @@ demo: install ## simulate an incident, detect it, show the campaigns, write the 
 	@$(VENV)/bin/stillwatch demo --out "$(DEMO)"
 
 test: install-test ## install what the tests need, and run everything
-	@.ci/system-packages java chromium postgresql openssl go
+	@.ci/system-packages java chromium postgresql openssl go poppler
 	@$(MAKE) check
 	@$(MAKE) pytest
 	$(SAY) "all checks and tests passed"

@@ -230,3 +230,56 @@ def test_a_text_is_exported_only_by_who_may_look_at_it(begun: str, stillwatch: S
     whole = call(stillwatch, f"export {case} --out whole --key-file ledger.key")
     assert whole.code == ExitCode.DONE
     assert "patient teacher" in Path("whole/report.html").read_text(encoding="utf-8")
+
+
+def test_a_sealed_run_leads_each_exhibit_to_sealed_bytes_and_a_changed_log_is_refused(
+    begun: str, stillwatch: Stillwatch
+) -> None:
+    from stillwatch.cli.ledger_options import open_for  # noqa: PLC0415
+    from stillwatch.evidence.sealing import SealedRun, seal_run, sealed_file  # noqa: PLC0415
+
+    log = Path(json.loads(Path("case/campaigns.json").read_text())["campaigns"][0]["exhibits"][0]["source_file"])
+    run = SealedRun(
+        version="0.1.0", input_digest=str(RUN["input_digest"]), output_digest=str(RUN["output_digest"]),
+        inputs=(sealed_file("traffic", log),), results=(sealed_file("campaigns.json", Path("case/campaigns.json")),),
+    )  # fmt: skip
+    with open_for("ledger.db", "bob", "SEAL_RUN") as (_, access):
+        sealed = seal_run(access, "bob", run)
+    case = opened(stillwatch)
+    line = f"add {case} --run case --exhibits world/traffic-0.jsonl --most-exhibits 2"
+    assert call(stillwatch, line).code == ExitCode.DONE
+    stillwatch(*shlex.split("ledger checkpoint --ledger ledger.db --actor alice --key-file ledger.key"))
+    assert call(stillwatch, f"export {case} --out bundle --key-file ledger.key").code == ExitCode.DONE
+    entry = json.loads(Path(f"bundle/records/{sealed:012d}.json").read_bytes())
+    assert entry["kind"] == "run sealed"
+    assert entry["record"]["inputs"][0]["path"] == str(log)
+    page = Path("bundle/report.html").read_text(encoding="utf-8")
+    assert f"sealed as entry {sealed} of the log" in page
+    assert "was not sealed when it was made" not in page
+    assert call(stillwatch, f"export {case} --share --out shared --key-file ledger.key").code == ExitCode.DONE
+    assert not Path(f"shared/records/{sealed:012d}.json").exists()
+    assert sorted(stillwatch("case", "verify", "bundle", "--json").document["open"]) == ["1", "2", "8"]
+    log.write_bytes(log.read_bytes().replace(b"patient", b"hostile", 1))
+    said = call(stillwatch, line)
+    assert said.code == ExitCode.UNVERIFIED
+    assert "is not the file that was sealed" in said.err
+
+
+def test_a_share_is_an_entry_without_an_identifier(begun: str, stillwatch: Stillwatch) -> None:
+    stillwatch("indicators", "key", "partners.key")
+    export = "indicators export case 'world/traffic-*' --key-file partners.key --producer North --out shared"
+    assert stillwatch(*shlex.split(f"{export} --ledger ledger.db")).code == ExitCode.USAGE
+    assert stillwatch(*shlex.split(f"{export} --ledger ledger.db --actor vera")).code == ExitCode.REFUSED
+    said = stillwatch(*shlex.split(f"{export} --ledger ledger.db --actor bob --json"))
+    (shared,) = said.document["sets"]
+    shown = stillwatch(*shlex.split("ledger show --ledger ledger.db --actor otto --json")).document["entries"]
+    index = next(one["index"] for one in shown if one["kind"] == "indicators shared")
+    text = stillwatch(*shlex.split(f"ledger show {index} --ledger ledger.db --actor otto --json")).out
+    assert shared["set_id"] in text
+    digests = [
+        one["extensions"]
+        for one in json.loads(Path(shared["stix"]).read_text())["objects"]
+        if one["type"] == "indicator"
+    ]
+    assert digests
+    assert not [one for one in json.dumps(digests).split('"') if len(one) == 64 and one in text]
