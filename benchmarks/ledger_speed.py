@@ -39,6 +39,9 @@ SEED = 20_261_125
 GOAL_ENTRIES_PER_SECOND = 50_000
 GOAL_PROOF_SECONDS = 0.005
 
+Took = tuple[float, float]
+"""Seconds on the wall, and of the processor."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
@@ -47,6 +50,8 @@ class Latency:
     median: float
     p99: float
     largest: float
+    processor_p99: float
+    """By processor time, which other work on the machine does not change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +86,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=None, help="where the ledger is built; it is removed afterwards")
     parser.add_argument("--out", type=Path, default=None)
     asked = parser.parse_args(arguments)
+    where = machine()  # before this process is held to one core
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
         found = measure(Path(folder) / "ledger.db", sorted(asked.sizes), asked.batch, asked.proofs)
     if asked.out is not None:
-        asked.out.write_text(json.dumps(document(found, machine()), indent=2) + "\n", encoding="utf-8")
+        asked.out.write_text(json.dumps(document(found, where), indent=2) + "\n", encoding="utf-8")
     slowest = min(one.entries_per_second for one in found)
-    longest = max(found[-1].proof_cold.p99, found[-1].proof_warm.p99)
+    last = found[-1]
     print(f"{slowest:,.0f} entries/s, goal {GOAL_ENTRIES_PER_SECOND:,}: {_verdict(slowest >= GOAL_ENTRIES_PER_SECOND)}")
-    print(f"{longest * 1000:.2f} ms a proof (p99), goal 5 ms: {_verdict(longest < GOAL_PROOF_SECONDS)}")
+    for what, longest in (
+        ("median", last.proof_cold.median),
+        ("99 of 100", last.proof_cold.p99),
+        ("99 of 100, processor time", last.proof_cold.processor_p99),
+    ):
+        print(
+            f"{longest * 1000:.2f} ms a proof ({what}) at {last.entries:,}, goal 5 ms: {_verdict(longest < GOAL_PROOF_SECONDS)}"
+        )
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} processes on {where.cores} cores")
     return 0
 
 
@@ -142,6 +156,7 @@ def document(found: Sequence[Measured], where: Machine) -> dict[str, Any]:
         "version": __version__,
         "machine": asdict(where),
         "cores_used": 1,
+        "load_average": os.getloadavg(),
         "seed": SEED,
         "goals": {"entries_per_second": GOAL_ENTRIES_PER_SECOND, "proof_seconds": GOAL_PROOF_SECONDS},
         "measured": [asdict(one) for one in found],
@@ -187,7 +202,7 @@ def _claim(number: int) -> dict[str, object]:
 
 def _time_proofs(path: Path, size: int, proofs: int, rng: random.Random, *, reopen: bool) -> Latency:
     """Time proofs of random entries, and verify each."""
-    seconds = []
+    seconds: list[Took] = []
     store = open_store(f"sqlite:{path}")
     for _ in range(proofs):
         if reopen:
@@ -195,9 +210,9 @@ def _time_proofs(path: Path, size: int, proofs: int, rng: random.Random, *, reop
             store = open_store(f"sqlite:{path}")
         ledger = Ledger(store, None, _now_us)
         index = rng.randrange(size)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         proof = ledger.prove(index, size)
-        seconds.append(time.perf_counter() - began)
+        seconds.append((time.perf_counter() - began, time.process_time() - used))
         verify_inclusion(leaf_hash(proof.leaf), index, size, proof.hashes, ledger.kept(size).root)
     store.close()
     return _latency(seconds)
@@ -205,27 +220,24 @@ def _time_proofs(path: Path, size: int, proofs: int, rng: random.Random, *, reop
 
 def _time_consistency(path: Path, size: int, proofs: int, rng: random.Random) -> Latency:
     """Time consistency proofs from random earlier sizes, and verify each."""
-    seconds = []
+    seconds: list[Took] = []
     store = open_store(f"sqlite:{path}")
     ledger = Ledger(store, None, _now_us)
     whole = ledger.root(size)
     for _ in range(proofs):
         old = rng.randrange(1, size)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         proof = ledger.prove_consistency(old, size)
-        seconds.append(time.perf_counter() - began)
+        seconds.append((time.perf_counter() - began, time.process_time() - used))
         verify_consistency(old, size, ledger.root(old), whole, proof.hashes)
     store.close()
     return _latency(seconds)
 
 
-def _latency(seconds: list[float]) -> Latency:
-    ordered = sorted(seconds)
-    return Latency(
-        median=ordered[len(ordered) // 2],
-        p99=ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
-        largest=ordered[-1],
-    )
+def _latency(took: Sequence[Took]) -> Latency:
+    wall, processor = sorted(one for one, _ in took), sorted(one for _, one in took)
+    late = min(len(took) - 1, len(took) * 99 // 100)
+    return Latency(median=wall[len(wall) // 2], p99=wall[late], largest=wall[-1], processor_p99=processor[late])
 
 
 def _hold_to_one_core() -> None:
