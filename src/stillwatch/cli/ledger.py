@@ -205,9 +205,12 @@ def role(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Show or change roles."""
-    from stillwatch.evidence.access import parse_role  # noqa: PLC0415
+    from stillwatch.evidence.access import Role  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
+    for name in (assign, revoke):
+        if name is not None and name not in set(Role):
+            raise OptionError(f"got the role {name!a}, expected one of {', '.join(Role)}.")
     if assign is not None and revoke is not None:
         raise OptionError("--assign and --revoke were both given; expected one of them.")
     if (assign or revoke) and to is None:
@@ -215,9 +218,9 @@ def role(
     document: dict[str, Any] = {"verb": "ledger role"}
     with options.open_for(ledger, actor, "READ") as (log, access):
         if assign is not None and to is not None:
-            document["entry"] = access.assign(parse_role(assign), to, actor)
+            document["entry"] = access.assign(Role(assign), to, actor)
         elif revoke is not None and to is not None:
-            document["entry"] = access.revoke(parse_role(revoke), to, actor)
+            document["entry"] = access.revoke(Role(revoke), to, actor)
         held = [{"actor": one.actor, "role": one.role, "entry": one.entry_index} for one in log.store.roles()]
     for one in held:
         terminal.say(printable(f"{one['actor']}: {one['role']} (entry {one['entry']})"))

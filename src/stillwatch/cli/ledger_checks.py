@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stillwatch.cli import ledger_options as options
-from stillwatch.cli.errors import OptionError
+from stillwatch.cli.errors import OptionError, ResultFileError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption
 from stillwatch.cli.terminal import Terminal, open_terminal
 from stillwatch.cli.verb_help import VerbHelp
+
+if TYPE_CHECKING:
+    from stillwatch.integrity.signing import VerifierKey
 
 VERIFY_HELP = VerbHelp(
     name="verify",
@@ -36,6 +40,12 @@ def verify(
     ] = None,
     verifier_key: options.LogKey = None,
     tsa_certificates: options.Certificates = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            "--earlier", metavar="FILE", help="The earlier checkpoint, for a proof that `prove --since` wrote."
+        ),
+    ] = None,
     witness: Annotated[
         list[str] | None,
         typer.Option("--witness", metavar="KEY", help="Public key of a witness whose cosignatures count; repeatable."),
@@ -44,23 +54,30 @@ def verify(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Verify a ledger or a proof."""
+    from stillwatch.integrity.signing import parse_verifier_key  # noqa: PLC0415
+
     terminal = open_terminal(as_json=as_json)
     if (ledger is None) == (proof is None):
         raise OptionError("expected one of --ledger URL and --proof FILE.")
-    if proof is not None:
-        _verify_proof(proof, verifier_key, terminal)
+    if earlier is not None and proof is None:
+        raise OptionError("--earlier is for --proof, which was not given.")
+    if proof is not None and verifier_key is None:
+        raise OptionError("--verifier-key is missing: a proof is worth as much as the key by which it is checked.")
+    if proof is not None and verifier_key is not None:
+        key = parse_verifier_key(verifier_key)
+        if earlier is None:
+            _verify_proof(proof, key, terminal)
+        else:
+            _verify_consistency(proof, earlier, key, terminal)
     elif ledger is not None:
         _verify_ledger(ledger, verifier_key, tsa_certificates, witness or [], terminal)
     return ExitCode.DONE
 
 
-def _verify_proof(path: Path, verifier_key: str | None, terminal: Terminal) -> None:
+def _verify_proof(path: Path, key: VerifierKey, terminal: Terminal) -> None:
     from stillwatch.integrity.signed_note import verify_proof_text  # noqa: PLC0415
-    from stillwatch.integrity.signing import parse_verifier_key  # noqa: PLC0415
 
-    if verifier_key is None:
-        raise OptionError("--verifier-key is missing: a proof is worth as much as the key by which it is checked.")
-    shown, checkpoint = verify_proof_text(options.small_file(path), parse_verifier_key(verifier_key))
+    shown, checkpoint = verify_proof_text(options.small_file(path), key)
     leaf = json.loads(shown.leaf)
     terminal.say(f"Entry {shown.index} stands in the log {checkpoint.origin} of {checkpoint.size:,} entries:")
     terminal.say(json.dumps(leaf, indent=2, ensure_ascii=True))
@@ -73,6 +90,23 @@ def _verify_proof(path: Path, verifier_key: str | None, terminal: Terminal) -> N
             "leaf": leaf,
         }
     )
+
+
+def _verify_consistency(path: Path, earlier: Path, key: VerifierKey, terminal: Terminal) -> None:
+    """Check that the log of a proof continues an earlier checkpoint of it, both signed by its key."""
+    from stillwatch.integrity.merkle import verify_consistency  # noqa: PLC0415
+    from stillwatch.integrity.signed_note import verify_checkpoint  # noqa: PLC0415
+
+    old = verify_checkpoint(options.small_file(earlier), key)
+    try:
+        said = json.loads(options.small_file(path))
+        note, hashes = str(said["note"]), [base64.b64decode(str(one), validate=True) for one in said["hashes"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ResultFileError(f"{path}: is not what `ledger prove --since` writes.") from None
+    new = verify_checkpoint(note, key)
+    verify_consistency(old.size, new.size, old.root, new.root, hashes)
+    terminal.say(f"The log {new.origin} of {new.size:,} entries continues what it was with {old.size:,}.")
+    terminal.document({"verb": "ledger verify", "origin": new.origin, "old": old.size, "new": new.size})
 
 
 def _verify_ledger(

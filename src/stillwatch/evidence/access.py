@@ -223,18 +223,6 @@ def begin_with_admin(store: LedgerStore, signer: SignerKey, clock: Clock, admin:
     return begin_ledger(store, signer, clock, first, write)
 
 
-def parse_role(name: str) -> Role:
-    """Read a role.
-
-    Raises:
-        AccessError: naming the roles that there are.
-    """
-    try:
-        return Role(name)
-    except ValueError:
-        raise AccessError(f"got the role {name!a}, expected one of {', '.join(Role)}") from None
-
-
 def _role_entry(kind: str, role: Role, actor: str, by: str) -> NewEntry:
     record = canonical_bytes({"actor": actor, "format": "role-change/v1", "role": role.value})
     return NewEntry(kind=kind, actor=by, record=record)

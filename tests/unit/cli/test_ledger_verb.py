@@ -148,6 +148,26 @@ def test_consistency_is_proved_from_what_was_to_what_is(begun: str, stillwatch: 
     assert (document["old"], document["new"]) == (2, 4)
     assert [len(base64.b64decode(one)) for one in document["hashes"]] == [32]
     assert call(stillwatch, "prove --since 9").code == ExitCode.INPUT
+    verify = ("ledger", "verify", "--verifier-key", begun, "--proof", "since.json", "--earlier", "earlier.note")
+    call(stillwatch, "checkpoint --key-file ledger.key --out earlier.note")
+    call(stillwatch, "append --kind note notes.jsonl")
+    call(stillwatch, "checkpoint --key-file ledger.key")
+    call(stillwatch, "prove --since 4 --out since.json")
+    assert stillwatch(*verify, "--json").document == {
+        "verb": "ledger verify", "origin": "example.com/stillwatch", "old": 4, "new": 6,
+    }  # fmt: skip
+    good = json.loads(Path("since.json").read_text(encoding="utf-8"))
+    for changed, code in (
+        ({**good, "hashes": []}, ExitCode.UNVERIFIED),
+        ({**good, "hashes": [base64.b64encode(bytes(32)).decode()]}, ExitCode.UNVERIFIED),
+        ({**good, "note": good["note"].replace("\n6\n", "\n7\n")}, ExitCode.UNVERIFIED),
+        ({**good, "hashes": ["?"]}, ExitCode.INPUT),
+        ({"note": good["note"]}, ExitCode.INPUT),
+        ([], ExitCode.INPUT),
+    ):
+        Path("since.json").write_text(json.dumps(changed), encoding="utf-8")
+        assert stillwatch(*verify).code == code, changed
+    assert stillwatch("ledger", "verify", "--ledger", "ledger.db", "--earlier", "earlier.note").code == ExitCode.USAGE
     assert call(stillwatch, "prove").code == ExitCode.USAGE
     assert call(stillwatch, "prove 1 --since 2").code == ExitCode.USAGE
 
@@ -166,7 +186,7 @@ def test_roles_decide_and_every_change_is_an_entry(begun: str, stillwatch: Still
     assert call(stillwatch, "role --revoke analyst --to bob").code == ExitCode.DONE
     assert as_bob("show").code == ExitCode.REFUSED
     assert call(stillwatch, "role --revoke admin --to alice").code == ExitCode.REFUSED
-    assert call(stillwatch, "role --assign king --to bob").code == ExitCode.REFUSED
+    assert call(stillwatch, "role --assign king --to bob").code == ExitCode.USAGE
     assert call(stillwatch, "role --assign admin").code == ExitCode.USAGE
     assert call(stillwatch, "role --assign admin --revoke admin --to bob").code == ExitCode.USAGE
     kinds = [one["kind"] for one in call(stillwatch, "show --json").document["entries"]]
