@@ -154,7 +154,7 @@ def verify_bundle(files: Mapping[str, bytes], trust: Trust) -> Verification:
     _note(
         found,
         2,
-        f"{len(checkpoints)} checkpoints, the last of {last.size} entries{witnessed}",
+        f"checkpoints: {len(checkpoints)}, the last of {last.size} entries{witnessed}",
         trust.log_key is not None,
     )
     # (3) that the log was never rewritten between them

@@ -65,7 +65,17 @@ def test_what_is_missing_is_said(case: CaseFile) -> None:
     assert gaps["harm"] == ["No figure of harm is in the case."]
     assert "Output harvest could not be tested." in gaps["capability"]
     assert gaps["permission"] == []
+    assert gaps["terms"] == ["Of 1 of 2 accounts of the campaigns no acceptance is in the case."]
     assert any("Who stands behind the accounts is not shown" in gap.what for gap in case.gaps)
+
+
+def test_an_acceptance_of_a_stranger_is_said_to_be_one(tmp_path: Path) -> None:
+    made = sample.make_sample(tmp_path, stamped=False)
+    terms = items_of_document(ItemKind.TERMS, b'{"account_id":"stranger","terms_version":"1"}', "x")
+    made.work.add(made.case_id, terms, "bob")
+    file = case_file_of(made.work, made.case_id, made_us=0, version="0", shared=False)
+    said = [gap.what for element in file.elements if element.key == "terms" for gap in element.gaps]
+    assert "1 acceptance is of accounts that no campaign of the case holds." in said
 
 
 def test_an_empty_case_is_all_gaps(tmp_path: Path) -> None:

@@ -144,6 +144,8 @@ def _element(
             "the fields that would say it are withheld or erased" if hidden else "nothing was added to the case for it"
         )
         gaps.append(Gap(what=form.nothing, why=why, needed=form.needed))
+    if form is forms.TERMS:
+        gaps += _unmatched_terms(items)
     gaps += [
         Gap(what=f"{one.name.capitalize()} could not be tested.", why=one.reason, needed=one.needed)
         for one in inconclusive
@@ -157,6 +159,34 @@ def _element(
         statements=own,
         gaps=tuple(dict.fromkeys(gaps)),
     )
+
+
+def _unmatched_terms(items: Sequence[OpenedItem]) -> list[Gap]:
+    """Say whose acceptance is missing, and which acceptances are of strangers; nothing where the accounts are withheld."""
+    members = {
+        str(one) for item in items if item.kind is ItemKind.CAMPAIGN for one in _list(item.fields.get("members"))
+    }
+    accepted = {
+        str(item.fields["account_id"]) for item in items if item.kind is ItemKind.TERMS and "account_id" in item.fields
+    }
+    gaps = []
+    if accepted and members - accepted:
+        gaps.append(
+            Gap(
+                what=f"Of {len(members - accepted):,} of {len(members):,} accounts of the campaigns no acceptance is in the case.",
+                why="none was added",
+                needed=forms.TERMS.needed,
+            )
+        )
+    if members and accepted - members:
+        gaps.append(
+            Gap(
+                what=f"{counted(len(accepted - members), 'acceptance is', 'acceptances are')} of accounts that no campaign of the case holds.",
+                why="the files that were added name them",
+                needed="a campaign that holds them, or another file",
+            )
+        )
+    return gaps
 
 
 _KINDS_OF_ELEMENT: Mapping[ItemKind, tuple[ElementForm, ...]] = {
@@ -256,8 +286,8 @@ def _of_exchange(item: OpenedItem) -> list[ElementStatement]:
         return []
     model = f" to {fields['model']}" if fields.get("model") else ""
     text = (
-        f"Exhibit {item.number}: an exchange{model} at {time_text(_whole(fields, 'time_us', item))} shows: {fields.get('claim', 'the act')}. Its "
-        "record commits to the bytes of the log line."
+        f"Exhibit {item.number}: an exchange{model} at {time_text(_whole(fields, 'time_us', item))} shows: {fields.get('claim', 'the act')}. "
+        "Its record commits to its place in the logs, by digest."
     )
     return [(forms.ACT, Statement(text=text, label=Label.OBSERVED, entries=(item.entry_index,)))]
 
@@ -268,7 +298,7 @@ def _of_terms(item: OpenedItem) -> list[ElementStatement]:
         return []
     accepted = f" on {time_text(_whole(fields, 'accepted_us', item))}" if "accepted_us" in fields else ""
     clauses = f" It holds the clauses {', '.join(map(str, _list(fields['clauses'])))}." if fields.get("clauses") else ""
-    text = f"An account of the campaign accepted the terms {fields['terms_version']}{accepted}.{clauses}"
+    text = f"An account accepted the terms {fields['terms_version']}{accepted}.{clauses}"
     return [(forms.TERMS, Statement(text=text, label=Label.OBSERVED, entries=(item.entry_index,)))]
 
 

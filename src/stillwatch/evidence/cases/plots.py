@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from stillwatch.evidence.incident_report.wording import day_text
+from stillwatch.evidence.incident_report.wording import counted, day_text
 from stillwatch.records.case import CaseFile
 
 WIDTH = 720.0
@@ -122,7 +122,7 @@ def days_picture(case: CaseFile) -> DaysPicture | None:
         top=f"{most:,}",
         first=day_text(first),
         last=day_text(last),
-        summary=f"{total:,} exchanges from {span}, a bar for every {every}, at most {most:,}; {len(marks)} releases of a suspect in this span.",
+        summary=f"{total:,} exchanges from {span}, a bar for every {every}, at most {most:,}; {counted(len(marks), 'release', 'releases')} of a suspect in this span.",
     )
 
 

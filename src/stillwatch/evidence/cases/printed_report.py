@@ -141,7 +141,7 @@ def _claims(case: CaseFile) -> list[Any]:
     rows = [[_text(name, "soft") for name in ("claim", "null hypothesis", "p", "e", "n", "method")]]
     for one in case.claims:
         seed = "" if one.seed is None else f", seed {one.seed}"
-        assumed = " ".join(one.assumptions)
+        assumed = "; ".join(one.assumptions)
         rows.append(
             [
                 [_text(one.name, "strong"), _text(one.statement), _text(f"Assumes: {assumed}", "soft")],
