@@ -120,7 +120,7 @@ def test_an_empty_batch_changes_nothing(ledger: Ledger) -> None:
     ("change", "says"),
     [
         ({"record": b""}, "entry 1 of the batch: got a record of 0 bytes"),
-        ({"record": b'{"b":1,"a":2}'}, r"entry 1 of the batch: got 13 bytes that are no JSON"),
+        ({"record": b'{"b":1,"a":2}'}, "entry 1 of the batch: got 13 bytes of JSON that is not canonical"),
         ({"record": b'{"a": 1}'}, "entry 1 of the batch: got 8 bytes of JSON that is not canonical"),
         ({"kind": ""}, "kind: got ''"),
         ({"kind": "k" * 65}, "expected 1 to 64 printable characters"),
