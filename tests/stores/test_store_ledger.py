@@ -14,6 +14,7 @@ from ledger_stores import LOG, NOW_US, clock, entries
 
 from stillwatch.evidence.errors import EntryError, LedgerDamagedError, LedgerError
 from stillwatch.evidence.ledger import Ledger, begin_ledger, check_witnessed, leaf_bytes
+from stillwatch.evidence.ledger_audit import audit
 from stillwatch.integrity import canonical_bytes
 from stillwatch.integrity.errors import ConsistencyProofError, SignatureError, TreeError
 from stillwatch.integrity.merkle import leaf_hash, root_of_leaves, verify_consistency, verify_inclusion
@@ -120,7 +121,7 @@ def test_an_empty_batch_changes_nothing(ledger: Ledger) -> None:
     ("change", "says"),
     [
         ({"record": b""}, "entry 1 of the batch: got a record of 0 bytes"),
-        ({"record": b'{"b":1,"a":2}'}, r"entry 1 of the batch: got 13 bytes that are no JSON"),
+        ({"record": b'{"b":1,"a":2}'}, "entry 1 of the batch: got 13 bytes of JSON that is not canonical"),
         ({"record": b'{"a": 1}'}, "entry 1 of the batch: got 8 bytes of JSON that is not canonical"),
         ({"kind": ""}, "kind: got ''"),
         ({"kind": "k" * 65}, "expected 1 to 64 printable characters"),
@@ -202,6 +203,29 @@ def test_a_witness_cosigns_what_continues_and_nothing_else(ledger: Ledger) -> No
         ledger.add_cosignature(first.size, line, LOG.verifier)
     with pytest.raises(StoreWriteError, match="refused"):
         ledger.add_cosignature(first.size, line, WITNESS.verifier)
+
+
+def test_an_audit_tells_what_is_no_contradiction_and_should_be_known(address: str, opened: Opened) -> None:
+    times = iter([50, 60, 40, 70])
+    ledger = begin_ledger(opened(address, create=True), LOG, lambda: next(times), entries(1))
+    for _ in range(3):
+        ledger.append(entries(2))
+    assert [entry.recorded_us for entry in ledger.entries()] == [50, 60, 60, 40, 40, 70, 70]
+    assert audit(ledger, LOG.verifier).remarks == (
+        "the clock went back 1 times: some entries have an earlier time than the one before them",
+        "the last 7 entries are in no checkpoint yet, so nothing signed speaks for them",
+    )
+    ledger.checkpoint()
+    found = audit(ledger, LOG.verifier)
+    assert (found.entries, found.checkpoints, len(found.remarks)) == (7, 1, 1)
+
+
+def test_an_audit_across_many_tiles_and_checkpoints(ledger: Ledger) -> None:
+    for count in (0, 255, 1, 256, 5_000, 3):
+        ledger.append(entries(count))
+        ledger.checkpoint()
+    found = audit(ledger, LOG.verifier)
+    assert (found.entries, found.checkpoints) == (5_516, 6)
 
 
 def test_roles_are_kept(ledger: Ledger) -> None:

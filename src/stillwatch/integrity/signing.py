@@ -209,10 +209,6 @@ def read_key_file(path: Path) -> SignerKey:
                 raise KeyFileError(
                     f"key file {path}: mode is {mode:04o}, expected 0600: others may read it; chmod 600 it"
                 )
-            if status.st_uid not in {os.geteuid(), 0} and os.geteuid() != 0:
-                raise KeyFileError(
-                    f"key file {path}: belongs to another user, who can read and change it; make your own"
-                )
             content = file.read(LONGEST_KEY_FILE + 1)
     except OSError as error:
         raise KeyFileError(f"key file {path}: cannot be read ({error.strerror})") from error

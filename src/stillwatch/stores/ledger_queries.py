@@ -25,6 +25,8 @@ Fetch = Callable[[str, tuple[object, ...]], list[Row]]
 """Runs a statement and gives its rows; of a statement that gives none, an empty list."""
 _PAGE = 2_000
 """Entries read at a time."""
+_TILES_AT_A_TIME = 50
+"""Tiles asked for in one statement: a proof needs one round trip to a server, not one for each tile."""
 _ENTRY_COLUMNS = "entry_index, kind, recorded_us, actor, record_digest, record"
 _CHECKPOINT_COLUMNS = "origin, size, root, note"
 
@@ -90,10 +92,16 @@ class LedgerQueries:
     def read_tiles(self, places: Collection[TilePlace]) -> Mapping[TilePlace, bytes]:
         """Give the hashes of each of these tiles that is kept, end to end."""
         found: dict[TilePlace, bytes] = {}
-        for place in places:
-            rows = self._fetch("SELECT hashes FROM tile WHERE level = ? AND number = ?", tuple(place))
-            if rows:
-                found[place] = _blob(rows[0][0], "hashes")
+        wanted = list(places)
+        for start in range(0, len(wanted), _TILES_AT_A_TIME):
+            asked = wanted[start : start + _TILES_AT_A_TIME]
+            either = " OR ".join(["(level = ? AND number = ?)"] * len(asked))
+            rows = self._fetch(
+                f"SELECT level, number, hashes FROM tile WHERE {either}",
+                tuple(part for place in asked for part in place),
+            )
+            for level, number, hashes in rows:
+                found[TilePlace(level, number)] = _blob(hashes, "hashes")
         return found
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:

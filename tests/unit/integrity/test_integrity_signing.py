@@ -145,3 +145,9 @@ def test_two_new_keys_differ() -> None:
 def test_names_that_no_note_can_carry_are_refused(name: str) -> None:
     with pytest.raises(KeyTextError, match="got the key name"):
         VerifierKey(name=name, type=SignatureType.NOTE, public_key=PUBLIC)
+
+
+def test_a_pipe_in_the_place_of_a_key_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(KeyFileError, match="is no regular file"):
+        read_key_file(tmp_path / "pipe")

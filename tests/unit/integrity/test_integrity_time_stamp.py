@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -161,6 +163,25 @@ def test_a_redirect_or_an_error_is_no_answer(authority: Authority) -> None:
             http_transport(url)(stamp_request(DATA))
     with pytest.raises(TimeStampError, match="no answer"):
         http_transport("http://127.0.0.1:9/", timeout_seconds=2)(stamp_request(DATA))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"garbage\r\n\r\n", b"HTTP/1.1 999999 X\r\n\r\n"],
+)
+def test_an_answer_that_is_no_http_is_told(answer: bytes) -> None:
+    def serve(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, args=(listening,))
+        thread.start()
+        with pytest.raises(TimeStampError, match=r"time-stamping authority 127\.0\.0\.1: "):
+            http_transport(f"http://127.0.0.1:{listening.getsockname()[1]}/", timeout_seconds=10)(stamp_request(DATA))
+        thread.join()
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com", "example.com", "http://", "data:,x"])
