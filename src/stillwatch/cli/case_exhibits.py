@@ -87,8 +87,9 @@ def _chosen(exhibits: Sequence[Exhibit], most: int) -> list[Exhibit]:
 def _read_exchanges(
     paths: Sequence[str], wanted: Sequence[Exhibit]
 ) -> tuple[dict[Place, dict[str, Any]], dict[str, Path]]:
-    places = {(Path(one.source_file).name, one.source_offset) for one in wanted}
-    offsets = np.array(sorted({offset for _, offset in places}), dtype=np.int64)
+    # Logs may have been moved since the run, so a place is found by file name; account and time say that it is the same exchange.
+    places = {(Path(one.source_file).name, one.source_offset, one.account_id, one.time_us) for one in wanted}
+    offsets = np.array(sorted({offset for _, offset, _, _ in places}), dtype=np.int64)
     found: dict[Place, dict[str, Any]] = {}
     files: dict[str, Path] = {}
 
@@ -96,8 +97,9 @@ def _read_exchanges(
         here = batch.column("source_offset").to_numpy(zero_copy_only=False)
         for row in np.flatnonzero(np.isin(here, offsets)).tolist():
             path = Path(names[batch.column("source_no")[row].as_py()])
-            if (path.name, int(here[row])) in places:
-                found[path.name, int(here[row])] = batch.slice(row, 1).to_pylist()[0]
+            exchange = batch.slice(row, 1).to_pylist()[0]
+            if (path.name, int(here[row]), exchange["account_id"], exchange["time_us"]) in places:
+                found[path.name, int(here[row])] = exchange
                 files[path.name] = path
 
     read_holdings(paths, None, IntakeSettings(), keep)

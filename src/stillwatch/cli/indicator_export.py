@@ -64,7 +64,7 @@ def write_indicators(
     written = []
     for campaign in campaigns:
         places = [(Path(exhibit.source_file).name, exhibit.source_offset) for exhibit in campaign.exhibits]
-        exhibits = [prompts[place] for place in places if place in prompts]
+        exhibits = [prompts[place] for place in places if place in prompts and prompts[place][0] in campaign.members]
         shared = make_indicators(campaign, carriers, exhibits, key, terms)
         stix, misp = out / f"{shared.id}.stix.json", out / f"{shared.id}.misp.json"
         files = {stix.name: stix_bundle(shared).encode("ascii"), misp.name: misp_event(shared).encode("ascii")}

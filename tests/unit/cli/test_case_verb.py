@@ -283,3 +283,25 @@ def test_a_share_is_an_entry_without_an_identifier(begun: str, stillwatch: Still
     ]
     assert digests
     assert not [one for one in json.dumps(digests).split('"') if len(one) == 64 and one in text]
+
+
+def test_an_exhibit_that_is_another_exchange_now_is_not_taken_for_it(begun: str, stillwatch: Stillwatch) -> None:
+    """A log with the same name and an exchange at the same place, of another account: not the exhibit."""
+    case = opened(stillwatch)
+    log = Path("world/traffic-0.jsonl")
+    log.write_bytes(log.read_bytes().replace(b"traffic-0-op-", b"traffic-0-xx-"))
+    said = call(stillwatch, f"add {case} --run case --exhibits world/traffic-0.jsonl")
+    assert said.code == ExitCode.USAGE
+    assert "is not in these logs; name those that the run read" in said.err
+
+
+def test_a_missing_extra_is_named(begun: str, stillwatch: Stillwatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    stillwatch("indicators", "key", "partners.key")
+    Path("ours").write_text("payment\tpm_1\n", encoding="utf-8")
+    for name in ("stix2", "private_set_intersection", "private_set_intersection.python"):
+        monkeypatch.setitem(sys.modules, name, None)
+    export = "indicators export case 'world/traffic-*' --key-file partners.key --producer North --out shared"
+    for line, extra in ((export, "sharing"), ("indicators private-ask ours --state s --out q", "private-intersection")):
+        said = stillwatch(*shlex.split(line))
+        assert said.code == ExitCode.MISSING
+        assert f"pip install 'stillwatch[{extra}]'" in said.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import example_incident as example
@@ -96,7 +97,8 @@ def campaign_of(log: Path, name: str) -> Campaign:
             members.add(row["account_id"])
             exhibits.append(
                 Exhibit(
-                    claim="template lift", account_id=row["account_id"], exchange_id=row["exchange_id"], time_us=0,
+                    claim="template lift", account_id=row["account_id"], exchange_id=row["exchange_id"],
+                    time_us=round(datetime.fromisoformat(row["time"]).timestamp() * 1_000_000),
                     source_file=str(log), source_offset=offset, source_length=len(raw) - 1,
                 )
             )  # fmt: skip
