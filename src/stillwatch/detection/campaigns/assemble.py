@@ -84,7 +84,6 @@ def assemble(
     taken = np.zeros(len(accounts), dtype=bool)
     for one, members, q_value in _discoveries(tested, selection, conduct, len(accounts)):
         taken[members] = True
-        members = _senders(_shown(one.candidate, members))  # noqa: PLW2901 - bystanders are left out before anything is said
         stolen = victims(_shown(one.candidate, members))
         remaining = np.setdiff1d(members, stolen)
         listed = remaining if accounts.licensed[remaining].all() else remaining[~accounts.licensed[remaining]]
@@ -176,6 +175,8 @@ def _discoveries(
     for place in selection.kept:
         one = tested[place]
         standing = standing_members(one.candidate, one.results, conduct)
+        if len(standing):
+            standing = _senders(_shown(one.candidate, standing))
         least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
         if len(standing) < least:
             continue  # the claims are about most members of the candidate; a few do not inherit them
