@@ -65,14 +65,19 @@ def _is_split(candidate: Candidate, member: int) -> bool:
     times = study.column("time_us").values[rows]
     if np.quantile(times[harvest], EARLY) - np.quantile(times[~harvest], EARLY) < LATER_US:
         return False
+    return _two_clients(candidate, rows, harvest)
+
+
+def _two_clients(candidate: Candidate, rows: Numbers, side: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether the exchanges on one side come from other clients or networks than those on the other."""
     for name in CLIENT_COLUMNS:
-        column = study.column(name)
+        column = candidate.study.column(name)
         known = column.known[rows]
         values = np.unique(column.values[rows][known], return_inverse=True)[1]
         if not len(values) or values.max() + 1 > len(values) / LEAST_ROWS:
             continue
         table = np.stack(
-            [np.bincount(values[side], minlength=values.max() + 1) for side in (harvest[known], ~harvest[known])]
+            [np.bincount(values[part], minlength=values.max() + 1) for part in (side[known], ~side[known])]
         )
         statistic, degrees = homogeneity(table)
         if degrees and chi_square_upper_log_p(statistic, degrees) <= VICTIM_LOG_P:
@@ -85,7 +90,7 @@ def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
     owners = study.numbers[rows]
     mine = owners == member
     times = study.column("time_us").values[rows][mine]
-    for name in CLIENT_COLUMNS:
+    for name in (*CLIENT_COLUMNS, "configuration"):
         column = study.column(name)
         if not column.known[rows].all():
             continue
@@ -95,6 +100,9 @@ def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
         foreign = np.isin(values[mine], shared[others >= max(2.0, GROUP_SHARE * (len(candidate.members) - 1))])
         own = ~foreign
         if min(int(foreign.sum()), int(own.sum())) < LEAST_ROWS:
+            continue
+        # A reseller's customers bring configurations of their own through the reseller's machines; two hands use two networks.
+        if name == "configuration" and not _two_clients(candidate, rows[mine], foreign):
             continue
         began = float(np.quantile(times[foreign], EARLY))
         created = float(candidate.accounts.created_us[member])
