@@ -49,8 +49,10 @@ class Histories:
     """Column of `ANSWERS` -> [n] counts."""
     started_us: Floats
     """[n] time at which the account began, NaN where that may have been before the run."""
-    stopped_us: Floats
-    """[n] time at which the provider closed it, else of the last exchange; NaN where it may go on after the run."""
+    silent_us: Floats
+    """[n] time of the last exchange, NaN where it may go on after the run."""
+    closed_us: Floats
+    """[n] time within the run at which the provider closed it, NaN where it did not or that is not known."""
 
 
 def load_histories(engine: Engine, accounts: Accounts, facts: Facts) -> Histories:
@@ -66,7 +68,7 @@ def load_histories(engine: Engine, accounts: Accounts, facts: Facts) -> Historie
     """
     ramps = _columns(engine.run(RAMPS), accounts)
     first, last = ramps["first_minute"] * MINUTE_US, ramps["last_minute"] * MINUTE_US
-    started, stopped = starts_and_stops(accounts.first_us, accounts.last_us, _closed(facts, accounts))
+    started, silent = starts_and_ends(accounts.first_us, accounts.last_us)
     return Histories(
         first_us=first.astype(np.float64),
         last_us=last.astype(np.float64),
@@ -74,7 +76,8 @@ def load_histories(engine: Engine, accounts: Accounts, facts: Facts) -> Historie
         tried=_columns(engine.run(EXPLORATION), accounts),
         answered=_columns(engine.run(ANSWERS), accounts),
         started_us=started,
-        stopped_us=stopped,
+        silent_us=silent,
+        closed_us=_closed(facts, accounts),
     )
 
 
@@ -90,26 +93,25 @@ def rises(ramps: dict[str, Integers]) -> Floats:
     return np.where(rose, waited / np.maximum(life, 1), np.nan)
 
 
-def starts_and_stops(first_us: Integers, last_us: Integers, closed_us: Floats) -> tuple[Floats, Floats]:
-    """Return when accounts began and ended inside the run, NaN where they may have begun before it or go on after it.
+def starts_and_ends(first_us: Integers, last_us: Integers) -> tuple[Floats, Floats]:
+    """Return when accounts began and fell silent inside the run, NaN where that may be outside it.
 
     Args:
         first_us: [n] first exchange of each account.
         last_us: [n] last exchange of each account.
-        closed_us: [n] time at which the provider closed it, NaN where it did not or is not known to have.
     """
     begin, end = (int(first_us.min()), int(last_us.max())) if len(first_us) else (0, 0)
     started = np.where(first_us - begin >= QUIET_US, first_us, np.nan).astype(np.float64)
     silent = np.where(end - last_us >= QUIET_US, last_us, np.nan).astype(np.float64)
-    closed = np.where((closed_us >= begin) & (closed_us <= end), closed_us, np.nan)
-    return started, np.where(np.isnan(closed), silent, closed)
+    return started, silent
 
 
 def _closed(facts: Facts, accounts: Accounts) -> Floats:
     closed = np.full(len(accounts), np.nan)
+    end = int(accounts.last_us.max()) if len(accounts) else 0
     for account, closed_us in facts.closed_us.items():
         place = int(np.searchsorted(accounts.hashes, account))
-        if place < len(accounts) and accounts.hashes[place] == account:
+        if place < len(accounts) and accounts.hashes[place] == account and closed_us <= end:
             closed[place] = closed_us
     return closed
 

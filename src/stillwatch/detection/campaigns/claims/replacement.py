@@ -1,16 +1,21 @@
-"""Replacement after a ban: some members stop together, and within days other members start with the same work.
+"""Replacement after a ban: some members end together, and within days other members start with the same work.
 
-A member stops at the time at which the provider closed it, where that is known, else at its last exchange if others go on for days
-after it; it starts at its first exchange if others were there for days before it (`profiles/histories.py`). Two things
-are asked, each of all members that it concerns:
+Where the provider closed `LEAST_ENDS` members or more (`closed_at` of the accounts file), these are the ends; else the members that fall
+silent while others go on for days. A member starts at its first exchange if others were there for days before it
+(`profiles/histories.py`). Two things are asked, each of all members that it concerns:
 
-- *Together.* A stop's distance from the median of the other members' stops is ranked among reference accounts' stops.
-- *After.* The share of the members' stops in the `WITHIN_US` before a member's start is ranked among the starts of reference accounts.
+- *Together*, of members that fall silent; closing accounts together is the provider's own act. An end's distance from the median of
+  the other members' ends is ranked among reference accounts' ends.
+- *After.* Of accounts that begin after the first of the ends, the number of the members' ends in the `WITHIN_US` before a member's start is
+  ranked among the starts of reference accounts.
 
 Most of them must stand out (`ranking.py`). Null: customers end on days of their own, or begin without regard to the others' end; the
-e-value is the smaller of the two, so it is one when either is true. Customers of one product are at most `PRODUCT_FACTOR` times as likely as any to
-end near to the others, or to begin in the days after: a launch and a season move them. A closed class alone ends together, a launch alone begins together.
-It does not show that a ban was the cause: a customer that moves to new accounts looks the same. Complexity: (members + reference) log.
+e-value is the smaller of the two, so it is one when either is true. Customers of one product are at most `PRODUCT_FACTOR` times as
+likely as any to end near to the others, or to begin in the days after. A closed class ends together, a launch begins together.
+
+One ban and one wave of new accounts are one coincidence of two waves, however many accounts are in them: a launch that happens to
+fall in the days after a ban would be called a replacement. It is therefore listed against no explanation, and informs a reader. It does not show that
+a ban was the cause either: a customer that moves to new accounts looks the same. Complexity: members times reference accounts.
 """
 
 from __future__ import annotations
@@ -24,8 +29,8 @@ from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.detection.profiles.histories import DAY_US, Histories
 from stillwatch.records.claim import Claim, Inconclusive, Question
 
-WITHIN_US = 4 * DAY_US
-LEAST_STOPS = 3
+WITHIN_US = 3 * DAY_US
+LEAST_ENDS = 3
 LEAST_STARTS = 3
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2)
 PRODUCT_FACTOR = 2.0
@@ -51,69 +56,74 @@ Floats = npt.NDArray[np.float64]
 
 def replacement_claim(candidate: Candidate, histories: Histories) -> Claim | Inconclusive:
     """Count members that stop together, and members that start after them."""
-    stops, other_stops = (
-        _known(histories.stopped_us[numbers]) for numbers in (candidate.members, candidate.outsiders)
-    )
-    starts, other_starts = (
-        _known(histories.started_us[numbers]) for numbers in (candidate.members, candidate.outsiders)
-    )
-    if len(stops) < LEAST_STOPS or len(starts) < LEAST_STARTS:
+    members, outsiders = candidate.members, candidate.outsiders
+    closed = len(_known(histories.closed_us[members])) >= LEAST_ENDS
+    ended = histories.closed_us if closed else histories.silent_us
+    ends, other_ends = _known(ended[members]), _known(ended[outsiders])
+    starts, other_starts = _known(histories.started_us[members]), _known(histories.started_us[outsiders])
+    if len(ends):
+        starts, other_starts = starts[starts > ends.min()], other_starts[other_starts > ends.min()]
+    if len(ends) < LEAST_ENDS or len(starts) < LEAST_STARTS:
         return PROCEDURE.cannot(
-            f"{len(stops)} members end and {len(starts)} begin inside the traffic",
-            f"{LEAST_STOPS} that end and {LEAST_STARTS} that begin days after the traffic's first and before its last day",
+            f"{len(ends)} members end, and {len(starts)} begin after the first of them",
+            f"{LEAST_ENDS} that end days before the traffic does, and {LEAST_STARTS} that begin after",
         )
-    if min(len(other_stops), len(other_starts)) < LEAST_REFERENCE:
+    if len(other_starts) < LEAST_REFERENCE or (not closed and len(other_ends) < LEAST_REFERENCE):
         return PROCEDURE.cannot(
-            f"{len(other_stops)} reference accounts end and {len(other_starts)} begin inside the traffic",
+            f"{len(other_ends)} reference accounts end and {len(other_starts)} begin after the members' first end",
             f"{LEAST_REFERENCE} of each",
         )
-    together = _ranked(together_p_values(stops, other_stops), len(other_stops))
-    after = _ranked(after_p_values(stops, starts, other_starts), len(other_starts))
+    after = _ranked(after_p_values(ends, starts, other_starts), len(other_starts))
+    log_e, how = after.log_e, f"The provider closed {len(ends)} members"
+    if not closed:
+        together = _ranked(together_p_values(ends, other_ends), len(other_ends))
+        log_e = min(log_e, together.log_e)
+        how = f"{together.members} of {together.tested} members that end do so nearer to the others than {1 - together.threshold:.0%} of customers that end"
     return PROCEDURE.from_log_e(
-        min(together.log_e, after.log_e),
+        log_e,
         statement=(
-            f"{together.members} of {together.tested} members that end do so nearer to the others than {1 - together.threshold:.0%} of customers"
-            f" that end; {after.members} of {after.tested} that begin do so after more of these ends than {1 - after.threshold:.0%} of customers that begin."
+            f"{how}; {after.members} of {after.tested} that begin do so within {WITHIN_US // DAY_US} days after more of these ends than"
+            f" {1 - after.threshold:.0%} of {after.reference} customers that begin."
         ),
         statistic_name="members that begin after the others' end",
         statistic=after.members,
-        n=together.tested + after.tested,
+        n=len(ends) + len(starts),
         n_unit="ends and beginnings",
         input_digest=candidate.input_digest,
     )
 
 
-def together_p_values(stops: Floats, others: Floats) -> Floats:
-    """Return each stop's conformal p-value of lying so near to the median of the other members' stops.
+def together_p_values(ends: Floats, others: Floats) -> Floats:
+    """Return each end's conformal p-value of lying so near to the median of the other members' ends.
 
     Args:
-        stops: [m] members' stops, at least two.
-        others: [n] reference accounts' stops.
+        ends: [m] members' ends, at least two.
+        others: [n] reference accounts' ends.
     """
-    found = np.ones(len(stops))
-    for place, stop in enumerate(stops):
-        centre = float(np.median(np.delete(stops, place)))
-        found[place] = (1.0 + int((np.abs(others - centre) <= abs(stop - centre)).sum())) / (len(others) + 1.0)
+    found = np.ones(len(ends))
+    for place, end in enumerate(ends):
+        centre = float(np.median(np.delete(ends, place)))
+        found[place] = (1.0 + int((np.abs(others - centre) <= abs(end - centre)).sum())) / (len(others) + 1.0)
     return found
 
 
-def after_p_values(stops: Floats, starts: Floats, others: Floats) -> Floats:
-    """Return each start's conformal p-value of following so many of the stops within `WITHIN_US`.
+def after_p_values(ends: Floats, starts: Floats, others: Floats) -> Floats:
+    """Return each start's conformal p-value of following so many of the ends within `WITHIN_US`.
 
     Args:
-        stops: [k] members' stops.
+        ends: [k] members' ends.
         starts: [m] members' starts.
         others: [n] reference accounts' starts.
     """
-    ranked = np.sort(_followed(stops, others))
-    reached = len(others) - np.searchsorted(ranked, _followed(stops, starts), side="left")
-    p_values: Floats = (1.0 + reached) / (len(others) + 1.0)
+    ranked = np.sort(_followed(ends, others))
+    reached = len(others) - np.searchsorted(ranked, _followed(ends, starts), side="left")
+    p_values: Floats = ((1.0 + reached) / (len(others) + 1.0)).astype(np.float64)
     return p_values
 
 
-def _followed(stops: Floats, starts: Floats) -> npt.NDArray[np.int64]:
-    """[m] stops in the time `WITHIN_US` before each start; an account's own stop is after its start."""
-    ordered = np.sort(stops)
+def _followed(ends: Floats, starts: Floats) -> npt.NDArray[np.int64]:
+    """[m] ends in the time `WITHIN_US` before each start; an account's own end is after its start."""
+    ordered = np.sort(ends)
     counts: npt.NDArray[np.int64] = np.searchsorted(ordered, starts, side="left") - np.searchsorted(
         ordered, starts - WITHIN_US, side="left"
     )
