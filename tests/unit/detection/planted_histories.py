@@ -30,7 +30,7 @@ def histories_of(accounts: int, **given: Any) -> Histories:
             "late_tried": zeros,
             "late_templated": zeros,
         },
-        "answered": {name: zeros for name in ("answers", "inline", "counted", "reasoning_tokens")},
+        "answered": dict.fromkeys(("answers", "inline", "counted", "reasoning_tokens"), zeros),
         "started_us": unknown,
         "silent_us": unknown,
         "closed_us": unknown,

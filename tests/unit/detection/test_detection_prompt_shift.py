@@ -10,6 +10,7 @@ from planted_accounts import accounts_of, candidate_of
 from planted_histories import most_rejections
 
 from stillwatch.detection.campaigns.claims.prompt_shift import prompt_shift_claim, shift_scores
+from stillwatch.detection.campaigns.explanations import EXPLANATIONS
 from stillwatch.detection.profiles.queries import FEATURE_BINS, FEATURES
 from stillwatch.records.claim import Claim, Inconclusive
 
@@ -79,6 +80,4 @@ def test_scores_are_log_likelihood_ratios_without_the_accounts_own_prompts() -> 
 
 def test_an_honest_product_shifts_too_so_no_explanation_lists_it() -> None:
     """The look-alike of this test is every product with a form: only a list that leaves it out keeps it from deciding."""
-    from stillwatch.detection.campaigns.explanations import EXPLANATIONS
-
     assert all("shift of pooled prompts" not in innocent.tests for innocent in EXPLANATIONS)

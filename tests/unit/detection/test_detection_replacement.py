@@ -44,9 +44,7 @@ def plant(times: Times, ended: np.ndarray, started: np.ndarray) -> Times:
 def test_a_pool_that_goes_on_in_other_accounts_is_seen(closed: bool) -> None:
     rng = np.random.default_rng(41)
     claim = claim_of(
-        plant(
-            population(rng, closed), (12.0 + 0.4 * rng.random(HALF)) * DAY, (12.6 + 1.5 * rng.random(HALF)) * DAY
-        )
+        plant(population(rng, closed), (12.0 + 0.4 * rng.random(HALF)) * DAY, (12.6 + 1.5 * rng.random(HALF)) * DAY)
     )
     assert isinstance(claim, Claim)
     assert claim.log_e > math.log(100.0)
@@ -78,20 +76,20 @@ def test_the_null_is_rejected_no_more_often_than_promised(closed: bool) -> None:
     rng = np.random.default_rng(44)
     claims = [claim_of(population(rng, closed), members=16) for _ in range(DRAWS)]
     tested = [claim for claim in claims if isinstance(claim, Claim)]
-    assert len(tested) > 0.9 * DRAWS
+    assert len(tested) > 0.8 * DRAWS
     assert sum(claim.log_e >= math.log(20.0) for claim in tested) <= most_rejections(len(tested), 0.05)
 
 
 @pytest.mark.parametrize("chance", [0.05, 0.2, 0.5])
-def test_p_values_of_independent_customers_are_uniform_or_larger(chance: float) -> None:
+def test_p_values_of_independent_customers_are_uniform(chance: float) -> None:
     rng = np.random.default_rng(45)
     together, after = 0, 0
     for _ in range(DRAWS):
-        ends, starts = rng.uniform(0.0, 20.0, 8) * DAY, rng.uniform(0.0, 20.0, 1) * DAY
+        ends, starts = rng.uniform(0.0, 20.0, 8) * DAY, rng.uniform(20.0, 28.0, 1) * DAY
         together += bool(together_p_values(ends, rng.uniform(0.0, 20.0, 399) * DAY)[0] <= chance)
-        after += bool(after_p_values(ends, starts, rng.uniform(0.0, 20.0, 399) * DAY)[0] <= chance)
+        after += bool(after_p_values(ends, starts, rng.uniform(20.0, 28.0, 399) * DAY)[0] <= chance)
     assert within_interval(together, DRAWS, chance)
-    assert after <= most_rejections(DRAWS, chance)
+    assert within_interval(after, DRAWS, chance)
 
 
 def test_members_that_all_go_on_are_inconclusive() -> None:

@@ -6,8 +6,8 @@ silent while others go on for days. A member starts at its first exchange if oth
 
 - *Together*, of members that fall silent; closing accounts together is the provider's own act. An end's distance from the median of
   the other members' ends is ranked among reference accounts' ends.
-- *After.* Of accounts that begin after the first of the ends, the number of the members' ends in the `WITHIN_US` before a member's start is
-  ranked among the starts of reference accounts.
+- *After.* Of accounts that begin after `LEAST_ENDS` of the ends, the time from a member's start back to the last `LEAST_ENDS` ends before it
+  is ranked among the starts of reference accounts.
 
 Most of them must stand out (`ranking.py`). Null: customers end on days of their own, or begin without regard to the others' end; the
 e-value is the smaller of the two, so it is one when either is true. Customers of one product are at most `PRODUCT_FACTOR` times as
@@ -26,10 +26,9 @@ import numpy.typing as npt
 from stillwatch.detection.campaigns.candidate import LEAST_REFERENCE, Candidate
 from stillwatch.detection.campaigns.claims.ranking import Ranked, rank_p_values
 from stillwatch.detection.campaigns.claims.stating import Procedure
-from stillwatch.detection.profiles.histories import DAY_US, Histories
+from stillwatch.detection.profiles.histories import Histories
 from stillwatch.records.claim import Claim, Inconclusive, Question
 
-WITHIN_US = 3 * DAY_US
 LEAST_ENDS = 3
 LEAST_STARTS = 3
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2)
@@ -61,16 +60,17 @@ def replacement_claim(candidate: Candidate, histories: Histories) -> Claim | Inc
     ended = histories.closed_us if closed else histories.silent_us
     ends, other_ends = _known(ended[members]), _known(ended[outsiders])
     starts, other_starts = _known(histories.started_us[members]), _known(histories.started_us[outsiders])
-    if len(ends):
-        starts, other_starts = starts[starts > ends.min()], other_starts[other_starts > ends.min()]
+    if len(ends) >= LEAST_ENDS:
+        begun = np.sort(ends)[LEAST_ENDS - 1]
+        starts, other_starts = starts[starts > begun], other_starts[other_starts > begun]
     if len(ends) < LEAST_ENDS or len(starts) < LEAST_STARTS:
         return PROCEDURE.cannot(
-            f"{len(ends)} members end, and {len(starts)} begin after the first of them",
+            f"{len(ends)} members end, and {len(starts)} begin after {LEAST_ENDS} of them",
             f"{LEAST_ENDS} that end days before the traffic does, and {LEAST_STARTS} that begin after",
         )
     if len(other_starts) < LEAST_REFERENCE or (not closed and len(other_ends) < LEAST_REFERENCE):
         return PROCEDURE.cannot(
-            f"{len(other_ends)} reference accounts end and {len(other_starts)} begin after the members' first end",
+            f"{len(other_ends)} reference accounts end and {len(other_starts)} begin after {LEAST_ENDS} of the members' ends",
             f"{LEAST_REFERENCE} of each",
         )
     after = _ranked(after_p_values(ends, starts, other_starts), len(other_starts))
@@ -82,8 +82,8 @@ def replacement_claim(candidate: Candidate, histories: Histories) -> Claim | Inc
     return PROCEDURE.from_log_e(
         log_e,
         statement=(
-            f"{how}; {after.members} of {after.tested} that begin do so within {WITHIN_US // DAY_US} days after more of these ends than"
-            f" {1 - after.threshold:.0%} of {after.reference} customers that begin."
+            f"{how}; {after.members} of {after.tested} that begin later do so sooner after these ends than"
+            f" {1 - after.threshold:.0%} of {after.reference} customers that begin later."
         ),
         statistic_name="members that begin after the others' end",
         statistic=after.members,
@@ -108,26 +108,25 @@ def together_p_values(ends: Floats, others: Floats) -> Floats:
 
 
 def after_p_values(ends: Floats, starts: Floats, others: Floats) -> Floats:
-    """Return each start's conformal p-value of following so many of the ends within `WITHIN_US`.
+    """Return each start's conformal p-value of following so soon on the last `LEAST_ENDS` ends before it.
 
     Args:
         ends: [k] members' ends.
-        starts: [m] members' starts.
-        others: [n] reference accounts' starts.
+        starts: [m] members' starts, each after `LEAST_ENDS` ends or more; an account's own end is after its start.
+        others: [n] reference accounts' starts, likewise.
     """
-    ranked = np.sort(_followed(ends, others))
-    reached = len(others) - np.searchsorted(ranked, _followed(ends, starts), side="left")
-    p_values: Floats = ((1.0 + reached) / (len(others) + 1.0)).astype(np.float64)
+    waited = np.sort(_waited(ends, others))
+    p_values: Floats = (
+        (1.0 + np.searchsorted(waited, _waited(ends, starts), side="right")) / (len(others) + 1.0)
+    ).astype(np.float64)
     return p_values
 
 
-def _followed(ends: Floats, starts: Floats) -> npt.NDArray[np.int64]:
-    """[m] ends in the time `WITHIN_US` before each start; an account's own end is after its start."""
+def _waited(ends: Floats, starts: Floats) -> Floats:
+    """[m] time from each start back to the `LEAST_ENDS`-th last end before it."""
     ordered = np.sort(ends)
-    counts: npt.NDArray[np.int64] = np.searchsorted(ordered, starts, side="left") - np.searchsorted(
-        ordered, starts - WITHIN_US, side="left"
-    )
-    return counts
+    waited: Floats = starts - ordered[np.searchsorted(ordered, starts, side="left") - LEAST_ENDS]
+    return waited
 
 
 def _ranked(p_values: Floats, reference: int) -> Ranked:
