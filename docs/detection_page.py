@@ -25,6 +25,17 @@ NOT_SHOWN = {
     "common hours": "A common hand where hours come from elsewhere: a shift, a school, a product that is used in one country only.",
     "common rhythm": "A common hand where the client sets the pace, as coding tools and batch runners do.",
     "common calendar": "A common hand where days come from elsewhere: term dates, public holidays, an outage, a product's launch.",
+    "common conduct": "A common purpose: any fleet under one scheduler is as alike, and so are seats that one office's habits rule.",
+    "ramp against own baseline": "A harvest; or one hand where a season, a price or a launch moves customers in the same hours. It is weak below some tens of accounts.",
+    "replacement after a ban": (
+        "That a ban was the cause: a customer that moves to new accounts looks the same. One ban and one launch in the days after are one"
+        " coincidence, however many accounts they move."
+    ),
+    "explore, then exploit": "Coordination, nor a harvest whose trials are worded in ways that the list of phrases does not know, or that explored elsewhere.",
+    "shift of pooled prompts": "Extraction: every product, course and trade shifts its customers' prompts too. It says how far a group stands apart.",
+    "inline reasoning": "That the reasoning is kept; a product may show its users tags. It needs logged answers.",
+    "reasoning drawn": "A harvest: hard questions and reasoning models draw as much. It follows the choice of model above all.",
+    "refusals taken elsewhere": "Intent: two people with one question and a sampler that refuses now and then do the same, though in both orders alike.",
     "one stream dealt out": "What the answers are for: a firm that spreads a job over accounts and declares nothing looks the same.",
     "registration in batches": "That one hand registered them: an import of customers looks the same.",
     "pivot to a new model": "Intent. Users of an alias for the newest model move together without knowing it.",
@@ -148,9 +159,10 @@ def _said(said: Mapping[str, str], name: str, where: str) -> str:
 def _test(procedure: Procedure) -> str:
     against = ", ".join(f"*{innocent.name}*" for innocent in EXPLANATIONS if procedure.name in innocent.tests)
     assumed = "\n".join(f"  - {assumption}" for assumption in procedure.assumptions)
+    against = against or "no explanation: it is shown in the report and decides nothing"
     return (
         f"#### {procedure.name[0].upper()}{procedure.name[1:]}\n\n"
-        f"`{procedure.method}`, against {against or 'no explanation'}.\n\n"
+        f"`{procedure.method}`, against {against}.\n\n"
         f"- **Null hypothesis.** {procedure.null_hypothesis}\n"
         f"- **Assumes**\n{assumed}\n"
         f"- **Does not show.** {_said(NOT_SHOWN, procedure.name, 'NOT_SHOWN')}\n"
