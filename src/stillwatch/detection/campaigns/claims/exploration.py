@@ -7,7 +7,8 @@ in a wording that it does use again and again (a tenth of its prompts begin or e
 trying falls, and how far templates rise. It is ranked among the reference accounts' numbers (`ranking.py`): an application in
 development also turns to its template, a red team also tries, but not one after the other.
 
-Null: each member changes as other customers do. It says nothing of coordination. It is listed against no explanation: see `docs/detection.md`.
+Null: each member changes as other customers do. It speaks against ordinary use where the template that won is worded in ways that the
+other signs do not know. It says nothing of coordination, and a pool that explored through other accounts is not seen. Linear in accounts.
 """
 
 from __future__ import annotations
