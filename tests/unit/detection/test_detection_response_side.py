@@ -17,6 +17,7 @@ from stillwatch.detection.campaigns.claims.response_side import (
     reasoning_claim,
     refusals_claim,
 )
+from stillwatch.detection.campaigns.claims.stating import SHOWN_ONLY
 from stillwatch.records.claim import Claim, Inconclusive
 from stillwatch.records.sketch import ResponseSign
 
@@ -47,6 +48,7 @@ def test_forced_inline_reasoning_and_long_reasoning_are_seen() -> None:
     for claim in claims_of(counts):
         assert isinstance(claim, Claim)
         assert claim.log_e > math.log(1e4)
+        assert claim.statement.endswith(SHOWN_ONLY), "a reader must not take it for what decides"
 
 
 def test_one_account_that_asks_for_tags_does_not_carry_the_group() -> None:

@@ -38,6 +38,7 @@ PROCEDURE = Procedure(
         "left-out profiles make members dependent only through their common mean, which is neglected",
     ),
     method="shift-of-pooled-prompts/v1",
+    decides=False,
 )
 
 Floats = npt.NDArray[np.float64]

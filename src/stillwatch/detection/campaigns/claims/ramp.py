@@ -41,6 +41,7 @@ PROCEDURE = Procedure(
         "left-out medians make members dependent only through their common centre, which is neglected",
     ),
     method="ramp-against-own-baseline/v1",
+    decides=False,
 )
 
 Floats = npt.NDArray[np.float64]

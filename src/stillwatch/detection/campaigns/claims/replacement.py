@@ -49,6 +49,7 @@ PROCEDURE = Procedure(
         "left-out medians make members dependent only through their common centre, which is neglected",
     ),
     method="replacement-after-a-ban/v1",
+    decides=False,
 )
 
 Floats = npt.NDArray[np.float64]

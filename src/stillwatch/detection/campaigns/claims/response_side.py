@@ -39,6 +39,7 @@ INLINE = Procedure(
     null_hypothesis="The members get reasoning in the visible answer no more often than other customers do.",
     assumptions=(EXCHANGEABLE, "reasoning in answers is known by its tags"),
     method="inline-reasoning/v1",
+    decides=False,
 )
 REASONING = Procedure(
     name="reasoning drawn",
@@ -46,6 +47,7 @@ REASONING = Procedure(
     null_hypothesis="The members draw no more reasoning tokens per request than other customers do.",
     assumptions=(EXCHANGEABLE,),
     method="reasoning-drawn/v1",
+    decides=False,
 )
 REFUSALS = Procedure(
     name="refusals taken elsewhere",
@@ -57,6 +59,7 @@ REFUSALS = Procedure(
         "judged on the sample of each account's exchanges",
     ),
     method="refusals-taken-elsewhere/v1",
+    decides=False,
 )
 
 
