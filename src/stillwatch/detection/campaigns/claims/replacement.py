@@ -34,7 +34,7 @@ LEAST_STARTS = 3
 THRESHOLDS = (0.02, 0.05, 0.1, 0.2)
 PRODUCT_FACTOR = 2.0
 """Customers of one product are so many times as likely as any to stop near to the others or to start soon after. With
-it, none of 3,186 honest groups that could be tested in five development worlds had an e-value of 1 or more."""
+it, none of 3,161 honest groups that could be tested in five development worlds had an e-value of 1 or more."""
 
 PROCEDURE = Procedure(
     name="replacement after a ban",
