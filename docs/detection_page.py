@@ -23,6 +23,16 @@ NOT_SHOWN = {
     "infrastructure lift": "That the accounts harvest; or that who pays also writes. An agency pays for many unrelated customers.",
     "synchrony": "A common purpose: one scheduler, one outage or one webinar moves unrelated accounts in the same minutes.",
     "common conduct": "A common hand where hours, gaps and pace come from elsewhere: a product that runs by one clock on all its customers' accounts, a shift, a school.",
+    "ramp against own baseline": "A harvest; or one hand where a season, a price or a launch moves customers in the same hours. It is weak below some tens of accounts.",
+    "replacement after a ban": (
+        "That a ban was the cause: a customer that moves to new accounts looks the same. One ban and one launch in the days after are one"
+        " coincidence, however many accounts they move."
+    ),
+    "explore, then exploit": "Coordination, nor a harvest whose trials are worded in ways that the list of phrases does not know, or that explored elsewhere.",
+    "shift of pooled prompts": "Extraction: every product, course and trade shifts its customers' prompts too. It says how far a group stands apart.",
+    "inline reasoning": "That the reasoning is kept; a product may show its users tags. It needs logged answers.",
+    "reasoning drawn": "A harvest: hard questions and reasoning models draw as much. It follows the choice of model above all.",
+    "refusals taken elsewhere": "Intent: two people with one question and a sampler that refuses now and then do the same, though in both orders alike.",
     "one stream dealt out": "What the answers are for: a firm that spreads a job over accounts and declares nothing looks the same.",
     "registration in batches": "That one hand registered them: an import of customers looks the same.",
     "pivot to a new model": "Intent. Users of an alias for the newest model move together without knowing it.",
@@ -35,6 +45,15 @@ NOT_SHOWN = {
     "concealed reasoning": "Success. It counts what is asked for, not what was got.",
     "round the clock": "A harvest: any unattended job has flat hours. An operator who imitates office hours passes.",
 }
+UNLISTED = {
+    "ramp against own baseline": "on simulated campaigns it found nothing that common conduct had not, with far larger e-values",
+    "replacement after a ban": "where it spoke on simulated campaigns, common conduct spoke louder, and one ban with one launch is one coincidence",
+    "shift of pooled prompts": "honest products shift as much as campaigns do, and in a mean of e-values it could decide alone",
+    "inline reasoning": "no traffic to measure its power on has answers that depend on who asks",
+    "reasoning drawn": "no traffic to measure its power on has answers that depend on who asks",
+    "refusals taken elsewhere": "no traffic to measure its power on has answers that depend on who asks",
+}
+"""Tests that are shown in the report and decide nothing, and why: a test without power of its own only dilutes the mean of the others."""
 LOOK_AT = {
     "chance": "The links of the campaign: how rare they are, and whether the members that carry them are the ones that harvest.",
     "public prompt set": "Two exhibits of different members, side by side. Search for the item in public benchmarks and courses.",
@@ -148,9 +167,13 @@ def _said(said: Mapping[str, str], name: str, where: str) -> str:
 def _test(procedure: Procedure) -> str:
     against = ", ".join(f"*{innocent.name}*" for innocent in EXPLANATIONS if procedure.name in innocent.tests)
     assumed = "\n".join(f"  - {assumption}" for assumption in procedure.assumptions)
+    against = (
+        against
+        or f"no explanation ({_said(UNLISTED, procedure.name, 'UNLISTED')}): it is shown in the report and decides nothing"
+    )
     return (
         f"#### {procedure.name[0].upper()}{procedure.name[1:]}\n\n"
-        f"`{procedure.method}`, against {against or 'no explanation'}.\n\n"
+        f"`{procedure.method}`, against {against}.\n\n"
         f"- **Null hypothesis.** {procedure.null_hypothesis}\n"
         f"- **Assumes**\n{assumed}\n"
         f"- **Does not show.** {_said(NOT_SHOWN, procedure.name, 'NOT_SHOWN')}\n"

@@ -37,6 +37,7 @@ from stillwatch.detection.links.attributes import AttributeTable, attribute_tabl
 from stillwatch.detection.links.groups import Group, Seeded, seed_groups
 from stillwatch.detection.links.queries import ATTRIBUTES, DEGREES, SHARED
 from stillwatch.detection.profiles.accounts import Accounts, load_accounts
+from stillwatch.detection.profiles.histories import load_histories
 from stillwatch.detection.profiles.queries import (
     COLUMNS_SEEN,
     DAYS,
@@ -122,6 +123,7 @@ def detect_campaigns(
         degrees=degrees,
         pivots=pivots,
         conduct=measure_conduct(accounts, background.reference),
+        histories=load_histories(engine, accounts, facts),
     )
     tested = _test_groups(engine, seeded.groups, table, accounts, measured, level, progress)
     selection = select(
@@ -275,7 +277,7 @@ def _test(candidate: Candidate, measured: Measured, minutes: MinuteCounts, thres
     log_e = {explanation.name: explanation.log_e for explanation in explanations}
     coordinated = log_e.get(CHANCE.name, 0.0) >= threshold
     if len(candidate.members) == 1 or (coordinated and log_e[PRODUCT.name] > 0.0):
-        results += extraction_results(candidate)
+        results += extraction_results(candidate, measured.histories)
         results.append(dealt_out_claim(candidate, {result.name: result for result in results}))
         explanations = weigh({result.name: result for result in results}, applicable, threshold)
     return Tested(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ class Facts:
     """[f] hashes of accounts whose agreement allows distillation."""
     created_us: dict[int, int]
     """Account hash -> registration time."""
+    closed_us: dict[int, int] = field(default_factory=dict)
+    """Account hash -> time at which the provider closed the account."""
 
 
 def no_facts() -> Facts:
@@ -46,6 +48,7 @@ def facts_of(rows: pa.Table, hash_value: Callable[[str, str], int]) -> Facts:
     ):
         columns[column] = [None if value is None else hash_value(column, value) for value in rows[source].to_pylist()]
     created = dict(zip(accounts, rows["account_created_us"].to_pylist(), strict=True))
+    closed = dict(zip(accounts, rows["closed_us"].to_pylist(), strict=True))
     licensed = [
         account for account, licence in zip(accounts, rows["licence"].to_pylist(), strict=True) if licence is not None
     ]
@@ -53,4 +56,5 @@ def facts_of(rows: pa.Table, hash_value: Callable[[str, str], int]) -> Facts:
         table=pa.table({"account": accounts, **columns}, schema=arrow_schema(FACTS)),
         licensed=np.array(licensed, dtype=np.int64),
         created_us={account: created_us for account, created_us in created.items() if created_us is not None},
+        closed_us={account: closed_us for account, closed_us in closed.items() if closed_us is not None},
     )

@@ -39,10 +39,14 @@ _OF_TEXT = (
     "concealed reasoning",
     "not ordinary work",
     "one stream dealt out",
+    "explore, then exploit",
+    "shift of pooled prompts",
 )
 TELEMETRY = (
     (("exact",), "prompt or messages", _OF_TEXT),
     (("output_tokens",), "output_tokens", ("output harvest",)),
+    (("response_signs",), "response", ("inline reasoning", "refusals taken elsewhere")),
+    (("reasoning_tokens",), "reasoning_tokens", ("reasoning drawn",)),
     (
         ("ip", "payment", "email_domain", "organization"),
         "ip, payment_id, email_domain or organization_id",

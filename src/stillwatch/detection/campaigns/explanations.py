@@ -73,6 +73,7 @@ ORDINARY_USE = Innocent(
         "output harvest",
         "capability concentration",
         "concealed reasoning",
+        "explore, then exploit",
         "one stream dealt out",
     ),
     stands="What the accounts ask for and receive is within what other customers ask for and receive.",

@@ -15,17 +15,23 @@ from stillwatch.detection.campaigns.claims.concentration import concentration_cl
 from stillwatch.detection.campaigns.claims.conduct import Conduct, conduct_claim
 from stillwatch.detection.campaigns.claims.elicitation import elicitation_claim
 from stillwatch.detection.campaigns.claims.end_users import end_users_claim
+from stillwatch.detection.campaigns.claims.exploration import exploration_claim
 from stillwatch.detection.campaigns.claims.infrastructure_lift import infrastructure_lift_claim
 from stillwatch.detection.campaigns.claims.ordinary_work import ordinary_work_claim
 from stillwatch.detection.campaigns.claims.output_harvest import output_harvest_claim
 from stillwatch.detection.campaigns.claims.pivot import PivotShares, pivot_claim
+from stillwatch.detection.campaigns.claims.prompt_shift import prompt_shift_claim
+from stillwatch.detection.campaigns.claims.ramp import ramp_claim
 from stillwatch.detection.campaigns.claims.registration import registration_claim
 from stillwatch.detection.campaigns.claims.repetition import repetition_claim
+from stillwatch.detection.campaigns.claims.replacement import replacement_claim
+from stillwatch.detection.campaigns.claims.response_side import inline_reasoning_claim, reasoning_claim, refusals_claim
 from stillwatch.detection.campaigns.claims.sharding import sharding_claim
 from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts, synchrony_claim
 from stillwatch.detection.campaigns.claims.template_lift import Degrees, template_lift_claim
 from stillwatch.detection.campaigns.explanations import EXPLANATIONS, OWN_PRODUCT, Innocent, Result
 from stillwatch.detection.links.kinds import Kind
+from stillwatch.detection.profiles.histories import Histories
 
 ONE_OWNER_SHARE = 0.6
 """When this share of the members declare an organisation that another member declares too, the group is openly a customer's."""
@@ -42,6 +48,7 @@ class Measured:
     degrees: Degrees
     pivots: tuple[PivotShares, ...]
     conduct: Conduct
+    histories: Histories
 
 
 def coordination_results(candidate: Candidate, measured: Measured, minutes: MinuteCounts) -> list[Result]:
@@ -53,12 +60,16 @@ def coordination_results(candidate: Candidate, measured: Measured, minutes: Minu
         conduct_claim(candidate, measured.conduct),
         registration_claim(candidate),
         pivot_claim(candidate, measured.pivots),
+        ramp_claim(candidate, measured.histories),
+        replacement_claim(candidate, measured.histories),
     ]
 
 
-def extraction_results(candidate: Candidate) -> list[Result]:
-    """Run the tests of whether the members harvest."""
-    results = [sharding_claim(candidate)] if len(candidate.members) > 1 else []
+def extraction_results(candidate: Candidate, histories: Histories) -> list[Result]:
+    """Run the tests of whether the members harvest; those that compare members need two or more."""
+    results = []
+    if len(candidate.members) > 1:
+        results = [sharding_claim(candidate), prompt_shift_claim(candidate), refusals_claim(candidate)]
     return [
         *results,
         repetition_claim(candidate),
@@ -68,6 +79,9 @@ def extraction_results(candidate: Candidate) -> list[Result]:
         ordinary_work_claim(candidate),
         concealed_reasoning_claim(candidate),
         end_users_claim(candidate),
+        exploration_claim(candidate, histories),
+        inline_reasoning_claim(candidate, histories),
+        reasoning_claim(candidate, histories),
     ]
 
 

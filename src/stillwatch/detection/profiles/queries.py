@@ -6,7 +6,7 @@ Everything after these reads the profile and the sample only, so the cost of the
 from __future__ import annotations
 
 from stillwatch.engines.protocol import Query
-from stillwatch.records.sketch import CAPABILITY_SIGNS, EXTRACTION_SIGNS, SKETCH, Intent
+from stillwatch.records.sketch import CAPABILITY_SIGNS, EXTRACTION_SIGNS, SKETCH, Intent, ResponseSign
 from stillwatch.records.table import Column, TableSchema
 
 ORDINARY_WORK = Intent.TRANSLATION | Intent.PROCESSING
@@ -268,5 +268,115 @@ FROM exchanges AS e
 JOIN releases AS r ON e.time_us >= r.released_us AND e.time_us < r.released_us + 172800000000
 GROUP BY r.model, e.account
 ORDER BY model, account
+""",
+)
+
+RAMPS = Query(
+    name="ramps",
+    about="Per account: the sampled exchange before which it had sent least for the time passed since its first one.",
+    reads=("sample",),
+    gives=TableSchema(
+        name="ramps",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="counted", type="int64", required=True, about="Sampled exchanges."),
+            Column(name="first_minute", type="int32", required=True, about="Minute of the first one since the epoch."),
+            Column(name="last_minute", type="int32", required=True, about="Minute of the last one."),
+            Column(name="ramp_minute", type="int32", required=True, about="Minute from which it sent more."),
+            Column(name="before", type="int64", required=True, about="Sampled exchanges before that."),
+        ),
+    ),
+    sql="""
+SELECT account, counted, first_minute, last_minute, minute AS ramp_minute, place AS before
+FROM (
+    SELECT account, counted, first_minute, last_minute, minute, place,
+           row_number() OVER (
+               PARTITION BY account
+               ORDER BY counted * (minute - first_minute) - place * (last_minute - first_minute) DESC, place
+           ) AS turn
+    FROM (
+        SELECT account, minute,
+               row_number() OVER (PARTITION BY account ORDER BY time_us, delivery) - 1 AS place,
+               count(*) OVER (PARTITION BY account) AS counted,
+               min(minute) OVER (PARTITION BY account) AS first_minute,
+               max(minute) OVER (PARTITION BY account) AS last_minute
+        FROM sample
+    ) AS placed
+) AS ranked
+WHERE turn = 1
+ORDER BY account
+""",
+)
+"""The time at which the cumulative count is farthest below a straight line (CUSUM; Page 1954), in whole numbers."""
+
+TECHNIQUES = Intent.PROBING | Intent.REASONING_TRACE | Intent.THINKING_LANGUAGE
+"""Signs of a technique that brings out what the model does not show."""
+_TEMPLATED = "(prefix_uses >= 3 AND 10 * prefix_uses >= counted) OR (suffix_uses >= 3 AND 10 * suffix_uses >= counted)"
+"""Wording of an exchange that a tenth of the account's exchanges share, three at least."""
+
+EXPLORATION = Query(
+    name="exploration",
+    about="Per account: techniques in wordings of their own and templated wording, in the first quarter and the last half of its sampled prompts.",
+    reads=("sample",),
+    gives=TableSchema(
+        name="exploration",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="early", type="int64", required=True, about="Sampled prompts in the first quarter."),
+            Column(name="early_tried", type="int64", required=True, about="Of these, techniques in own wording."),
+            Column(name="early_templated", type="int64", required=True, about="Of these, in a wording used often."),
+            Column(name="late", type="int64", required=True, about="Sampled prompts in the last half."),
+            Column(name="late_tried", type="int64", required=True, about="Of these, techniques in own wording."),
+            Column(name="late_templated", type="int64", required=True, about="Of these, in a wording used often."),
+        ),
+    ),
+    sql=f"""
+SELECT account,
+       sum(CASE WHEN 4 * place < counted THEN 1 ELSE 0 END) AS early,
+       sum(CASE WHEN 4 * place < counted AND technique AND NOT templated THEN 1 ELSE 0 END) AS early_tried,
+       sum(CASE WHEN 4 * place < counted AND templated THEN 1 ELSE 0 END) AS early_templated,
+       sum(CASE WHEN 2 * place >= counted THEN 1 ELSE 0 END) AS late,
+       sum(CASE WHEN 2 * place >= counted AND technique AND NOT templated THEN 1 ELSE 0 END) AS late_tried,
+       sum(CASE WHEN 2 * place >= counted AND templated THEN 1 ELSE 0 END) AS late_templated
+FROM (
+    SELECT account, place, counted, (intent & {int(TECHNIQUES)}) <> 0 AS technique, ({_TEMPLATED}) AS templated
+    FROM (
+        SELECT account, intent,
+               row_number() OVER (PARTITION BY account ORDER BY time_us, delivery) - 1 AS place,
+               count(*) OVER (PARTITION BY account) AS counted,
+               count(prefix) OVER (PARTITION BY account, prefix) AS prefix_uses,
+               count(suffix) OVER (PARTITION BY account, suffix) AS suffix_uses
+        FROM sample
+        WHERE exact IS NOT NULL
+    ) AS placed
+) AS worded
+GROUP BY account
+ORDER BY account
+""",
+)
+
+ANSWERS = Query(
+    name="answers",
+    about="Per account: answers with known signs, those with inline reasoning, and reasoning tokens, over all exchanges.",
+    reads=("exchanges",),
+    gives=TableSchema(
+        name="answers",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="answers", type="int64", required=True, about="Exchanges with answer text."),
+            Column(name="inline", type="int64", required=True, about="Of these, with reasoning in the visible answer."),
+            Column(name="counted", type="int64", required=True, about="Exchanges with a count of reasoning tokens."),
+            Column(name="reasoning_tokens", type="int64", required=True, about="Their sum."),
+        ),
+    ),
+    sql=f"""
+SELECT account,
+       count(response_signs) AS answers,
+       sum(CASE WHEN (response_signs & {int(ResponseSign.INLINE_REASONING)}) <> 0 THEN 1 ELSE 0 END) AS inline,
+       count(reasoning_tokens) AS counted,
+       sum(CASE WHEN reasoning_tokens IS NULL THEN 0 ELSE reasoning_tokens END) AS reasoning_tokens
+FROM exchanges
+GROUP BY account
+ORDER BY account
 """,
 )

@@ -10,6 +10,8 @@ from stillwatch.statistics.e_values import calibrate_log_p
 LARGEST_LOG_E = 5_000.0
 """Evidence beyond e^5000 is stated as e^5000: nothing depends on more, and a report stays readable."""
 
+SHOWN_ONLY = "Shown for the reader; no explanation is rejected by it."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Procedure:
@@ -20,6 +22,8 @@ class Procedure:
     null_hypothesis: str
     assumptions: tuple[str, ...]
     method: str
+    decides: bool = True
+    """Whether an innocent explanation lists the test; one that none lists is shown to the reader, who is told so."""
 
     def from_log_p(
         self, log_p: float, *, searched: float, statement: str, statistic_name: str, statistic: float, n: int, n_unit: str,
@@ -33,7 +37,7 @@ class Procedure:
         return Claim(
             name=self.name,
             question=self.question,
-            statement=statement,
+            statement=self._said(statement),
             null_hypothesis=self.null_hypothesis,
             statistic_name=statistic_name,
             statistic=float(statistic),
@@ -54,7 +58,7 @@ class Procedure:
         return Claim(
             name=self.name,
             question=self.question,
-            statement=statement,
+            statement=self._said(statement),
             null_hypothesis=null_hypothesis or self.null_hypothesis,
             statistic_name=statistic_name,
             statistic=float(statistic),
@@ -66,6 +70,9 @@ class Procedure:
             method=self.method,
             input_digest=input_digest,
         )
+
+    def _said(self, statement: str) -> str:
+        return statement if self.decides else f"{statement} {SHOWN_ONLY}"
 
     def cannot(self, reason: str, needed: str) -> Inconclusive:
         """Say why there is no claim."""
