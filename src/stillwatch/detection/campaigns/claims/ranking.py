@@ -96,6 +96,12 @@ def rank_largest(values: Floats, reference: Floats, searched: float = 0.0) -> Ra
     return rank_smallest(-values, -reference, searched)
 
 
+def rank_largest_of(values: Floats, ascending: Floats, searched: float = 0.0) -> Ranked:
+    """Ask the same as `rank_largest` of a reference that is in ascending order already."""
+    larger = len(ascending) - np.searchsorted(ascending, values, side="left")
+    return rank_p_values((1.0 + larger) / (len(ascending) + 1.0), len(ascending), searched=searched)
+
+
 def most_log_e(count: int, members: int, chance: float, reference: int, factor: float = 1.0) -> float:
     """E-value for H0: the members are exchangeable with the reference; the alternative is that most of them stand out.
 
