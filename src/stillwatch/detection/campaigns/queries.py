@@ -8,9 +8,7 @@ from stillwatch.records.table import Column, TableSchema
 
 STUDIED = TableSchema(
     name="studied",
-    columns=(
-        Column(name="account", type="int64", required=True, about="Hash of an account that is asked about."),
-    ),
+    columns=(Column(name="account", type="int64", required=True, about="Hash of an account that is asked about."),),
 )
 """Input table: accounts of the candidates that are looked at, each once."""
 

@@ -206,9 +206,7 @@ def _distances(
         theirs = ((reference.shares[name] - profile) ** 2).sum(axis=1) - reference.noise[name]
         found.append((mine, theirs))
     pace = conduct.pace[members]
-    found.append(
-        (np.abs(pace - _left_out_medians(pace, central)), np.abs(reference.pace - np.median(pace[central])))
-    )
+    found.append((np.abs(pace - _left_out_medians(pace, central)), np.abs(reference.pace - np.median(pace[central]))))
     return found
 
 
