@@ -22,9 +22,7 @@ NOT_SHOWN = {
     "template lift": "Whose the common source is. A plug-in, a course and a benchmark are common sources too.",
     "infrastructure lift": "That the accounts harvest; or that who pays also writes. An agency pays for many unrelated customers.",
     "synchrony": "A common purpose: one scheduler, one outage or one webinar moves unrelated accounts in the same minutes.",
-    "common hours": "A common hand where hours come from elsewhere: a shift, a school, a product that is used in one country only.",
-    "common rhythm": "A common hand where the client sets the pace, as coding tools and batch runners do.",
-    "common calendar": "A common hand where days come from elsewhere: term dates, public holidays, an outage, a product's launch.",
+    "common conduct": "A common hand where hours, gaps and pace come from elsewhere: a product that runs by one clock on all its customers' accounts, a shift, a school.",
     "one stream dealt out": "What the answers are for: a firm that spreads a job over accounts and declares nothing looks the same.",
     "registration in batches": "That one hand registered them: an import of customers looks the same.",
     "pivot to a new model": "Intent. Users of an alias for the newest model move together without knowing it.",
@@ -77,10 +75,11 @@ are named constants beside the code that uses them, each with its reason.
    accounts and attributes: text spans, near-duplicate bands, templates, system prompts, cards, addresses, clients, parameters. Text
    counts only as a template, in two prompts of the account at least ([ADR 5](adr/0005-two-prompts-rule.md)). A value weighs
    ln(accounts / carriers), so what everybody has weighs nothing. Values are hubs; there are never pairs of accounts, and the cost is linear.
-4. **Group.** Sets of accounts that carry the same rare values, their dense cores, their intersections with rare infrastructure, and busy
-   single accounts are candidates. A candidate is a place to look and claims nothing.
+4. **Group.** Sets of accounts that carry the same rare values, their intersections with rare infrastructure and client configurations, and
+   busy single accounts are candidates. A candidate is a place to look and claims nothing. Those whose members have most kinds of thing
+   in common are tested; the others count among the candidates when the rate is kept ([ADR 10](adr/0010-common-conduct-and-ranked-groups.md)).
 5. **Test.** Each candidate meets every test below that its columns allow. Each test is a claim against its own null hypothesis, as an
-   e-value: a number that is at most 1 on average when the null is true. Where a group was searched for among many, the search is paid for.
+   e-value: a number that is at most 1 on average when the null is true.
 6. **Weigh.** Each innocent explanation is a null hypothesis of its own, with the tests that can speak against it. The evidence against it is
    the mean of their e-values; the evidence for a campaign is the *smallest* over all explanations that apply
    ([ADR 3](adr/0003-innocent-explanations-as-null-hypotheses.md)). An explanation that no test could examine stands.
@@ -95,8 +94,9 @@ not a rate over accounts, not the chance that a given campaign is false, and it 
 `tests/calibration/` checks it on simulated traffic without campaigns; `docs/results.md` reports false positives by look-alike class.
 
 ### What detection does not see
-- A campaign that shares no text, card, address, client or parameters between accounts, and has no rhythm in common.
+- A campaign that shares no text, card, address, client or parameters between accounts, and does not send in step.
 - A harvest so thin inside other traffic that its text is on too small a share of each account (`LEAST_SHARE`).
+- A campaign that goes through a small prompt set several times: it reads like users of a public set.
 - Groups under `LEAST_MEMBERS` accounts, except one account that harvests alone and much.
 - Anything in columns that the logs do not have. The report lists the tests that could not run.
 """

@@ -257,6 +257,7 @@ def _test_groups(
             one = tested[asked[place]]
             tested[asked[place]] = _test_extraction(one, one.candidate.with_study(study), threshold)
             progress.advance(1)
+        del study  # before the next batch is read
     progress.end()
     return tested
 

@@ -107,14 +107,12 @@ def candidate_of(
     study: Study | None = None,
     seed: str = "infrastructure",
     places: Sequence[int] = (),
-    searched: float = 0.0,
 ) -> Candidate:
     table = table or table_of(len(accounts), [])
     group = Group(
         members=np.array(sorted(members), dtype=np.int64),
         seed=seed,
         places=np.array(places, dtype=np.int64),
-        searched=searched,
     )
     background = measure_background(accounts, table)
     return build_candidate(group, accounts, table, study or study_of(len(accounts), []), background, "digest")

@@ -10,19 +10,30 @@ import pytest
 from planted_accounts import table_of
 
 from stillwatch.detection.links.attributes import AttributeTable
-from stillwatch.detection.links.cores import log_subsets
 from stillwatch.detection.links.groups import (
     COVERAGES,
     LARGEST_INFRASTRUCTURE_SHARE,
     LEAST_MEMBERS,
+    LEAST_PART,
+    MOST_GROUPS,
     SETS_PER_ACCOUNT,
+    Group,
+    Seeded,
     _incidence,
     _leaders,
-    seed_groups,
 )
+from stillwatch.detection.links.groups import seed_groups as seed_observed_groups
 from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
 
 SEEDS = (1, 2, 3, 4, 5, 6)
+
+
+def seeded(table: AttributeTable) -> Seeded:
+    return seed_observed_groups(table, np.ones(table.accounts, dtype=bool))
+
+
+def seed_groups(table: AttributeTable) -> tuple[Group, ...]:
+    return seeded(table).groups
 
 
 def random_table(seed: int, accounts: int = 60) -> AttributeTable:
@@ -30,7 +41,7 @@ def random_table(seed: int, accounts: int = 60) -> AttributeTable:
     rng = np.random.default_rng(seed)
     carried = []
     for value in range(40):
-        kind = [Kind.SPAN, Kind.SHAPE, Kind.SYSTEM, Kind.IP, Kind.PAYMENT, Kind.BEHAVIOUR][int(rng.integers(6))]
+        kind = [Kind.SPAN, Kind.SHAPE, Kind.SYSTEM, Kind.NETWORK, Kind.PAYMENT, Kind.BEHAVIOUR][int(rng.integers(6))]
         start, width = int(rng.integers(accounts)), int(rng.integers(2, 14))
         near = (start + np.arange(width)) % accounts
         chosen = near[rng.random(width) < 0.8]
@@ -42,7 +53,7 @@ def eligible(table: AttributeTable, seed: str) -> list[set[int]]:
     """The carrier sets that may seed groups of a kind."""
     kinds = {
         "text": {int(kind) for kind in (*TEXT_KINDS, Kind.SYSTEM)},
-        "infrastructure": {int(Kind.IP), int(Kind.PAYMENT)},
+        "infrastructure": {int(Kind.NETWORK), int(Kind.PAYMENT)},
         "parameters": {int(Kind.BEHAVIOUR)},
     }[seed]
     widest = max(LEAST_MEMBERS, LARGEST_INFRASTRUCTURE_SHARE * table.accounts) if seed != "text" else math.inf
@@ -66,7 +77,9 @@ def test_groups_lie_within_connected_components(seed: int) -> None:
         ]
         mine = [set(group.members.tolist()) for group in groups if group.seed == kind]
         assert all(any(members <= component for component in components) for members in mine)
-        assert set().union(*mine) == set().union(*components)
+        # A set of members that another seed brings too stands under one seed only.
+        every = [set(group.members.tolist()) for group in groups]
+        assert set().union(*components) <= set().union(*every)
 
 
 def leaders_by_sets(sets: list[set[int]], coverage: float) -> list[int]:
@@ -93,11 +106,11 @@ def test_a_set_joins_the_widest_set_that_it_covers_enough_of(seed: int, coverage
 
 def test_values_with_the_same_carriers_are_one_group() -> None:
     carried = [(Kind.SPAN, value, number, 90) for value in (1, 2, 3) for number in (4, 5, 6, 7)]
-    carried += [(Kind.SPAN, 9, number, 90) for number in (20, 21, 22)]
+    carried += [(Kind.SPAN, 9, number, 90) for number in (20, 21, 22, 23)]
     groups = seed_groups(table_of(30, carried))
     assert sorted((group.members.tolist(), group.places.tolist()) for group in groups) == [
         ([4, 5, 6, 7], [0, 1, 2]),
-        ([20, 21, 22], [3]),
+        ([20, 21, 22, 23], [3]),
     ]
 
 
@@ -122,26 +135,55 @@ def test_a_chain_of_overlapping_sets_does_not_become_one_group() -> None:
 def test_common_infrastructure_seeds_nothing() -> None:
     accounts = 100
     widest = int(LARGEST_INFRASTRUCTURE_SHARE * accounts)
-    carried = [(Kind.USER_AGENT, 1, number, 90) for number in range(widest + 1)]
-    carried += [(Kind.USER_AGENT, 2, number, 90) for number in range(widest)]
+    carried = [(Kind.NETWORK, 1, number, 90) for number in range(widest + 1)]
+    carried += [(Kind.NETWORK, 2, number, 90) for number in range(widest)]
     assert [len(group.members) for group in seed_groups(table_of(accounts, carried))] == [widest]
 
 
-def test_users_of_a_common_text_are_parted_by_rare_infrastructure_and_the_search_is_counted() -> None:
+def test_users_of_a_common_text_are_parted_by_rare_infrastructure_and_every_part_is_counted() -> None:
     carried = [(Kind.SPAN, 1, number, 90) for number in range(40)]
     carried += [(Kind.PAYMENT, value, number, 1) for value in range(4) for number in range(10 * value, 10 * value + 6)]
-    parts = [group for group in seed_groups(table_of(200, carried)) if group.seed == "text" and len(group.places) == 2]
-    assert [group.members.tolist() for group in parts] == [
-        list(range(10 * value, 10 * value + 6)) for value in range(4)
+    found = seeded(table_of(400, carried))
+    parts = [group.members.tolist() for group in found.groups if len(group.members) == 6]
+    assert sorted(parts) == [list(range(10 * value, 10 * value + 6)) for value in range(4)]
+    # The text, four cards, and the four parts, although a part has the members of its card.
+    assert found.considered == 1 + 4 + 4
+
+
+def test_the_smallest_part_has_the_stated_size() -> None:
+    carried = [(Kind.SPAN, 1, number, 90) for number in range(40)]
+    for value, size in ((1, LEAST_PART), (2, LEAST_PART - 1)):
+        carried += [(Kind.PAYMENT, value, 10 * value + number, 1) for number in range(size)]
+        carried += [(Kind.PAYMENT, value, 100 + 10 * value + number, 1) for number in range(2)]
+    parts = [len(group.members) for group in seed_groups(table_of(400, carried)) if len(group.places) == 2]
+    assert parts == [LEAST_PART]
+
+
+def test_groups_with_many_kinds_in_common_come_before_groups_with_one() -> None:
+    rng = np.random.default_rng(5)
+    carried = [(Kind.SPAN, value, int(number), 90) for value in range(200) for number in rng.choice(380, 30, False)]
+    members = range(385, 393)
+    carried += [
+        (kind, 999, number, 90) for kind in (Kind.SPAN, Kind.BAND, Kind.PREFIX, Kind.PAYMENT) for number in members
     ]
-    assert [group.searched for group in parts] == pytest.approx([math.log(4)] * 4)
+    assert seed_groups(table_of(400, carried))[0].members.tolist() == list(members)
 
 
-def test_two_accounts_are_no_group() -> None:
-    carried = [(kind, 1, number, 90) for kind in (Kind.SPAN, Kind.PAYMENT, Kind.BEHAVIOUR) for number in (3, 4)]
+def test_no_more_groups_of_a_seed_than_stated_are_tested_and_all_are_counted() -> None:
+    most = MOST_GROUPS["infrastructure"]
+    carried = [(Kind.PAYMENT, value, 5 * value + number, 1) for value in range(most + 50) for number in range(5)]
+    found = seeded(table_of(5 * (most + 50), carried))
+    assert (len(found.groups), found.considered) == (most, most + 50)
+
+
+def test_accounts_that_are_not_judged_are_in_no_group() -> None:
+    carried = [(Kind.SPAN, 1, number, 90) for number in range(10)]
+    observed = np.arange(30) >= 3
+    assert [group.members.tolist() for group in seed_observed_groups(table_of(30, carried), observed).groups] == [
+        list(range(3, 10))
+    ]
+
+
+def test_three_accounts_are_no_group() -> None:
+    carried = [(kind, 1, number, 90) for kind in (Kind.SPAN, Kind.PAYMENT, Kind.BEHAVIOUR) for number in (3, 4, 5)]
     assert seed_groups(table_of(30, carried)) == ()
-
-
-@pytest.mark.parametrize(("size", "chosen"), [(5, 2), (40, 0), (40, 40), (60, 17)])
-def test_the_price_of_a_search_is_the_number_of_subsets(size: int, chosen: int) -> None:
-    assert log_subsets(size, chosen) == pytest.approx(math.log(math.comb(size, chosen)), abs=1e-9)

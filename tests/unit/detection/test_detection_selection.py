@@ -22,24 +22,27 @@ def groups(count: int) -> list[np.ndarray]:
     return [np.arange(place, place + 3) for place in range(count)]
 
 
-def e_bh(log_es: list[float], level: float) -> set[int]:
+def e_bh(log_es: list[float], considered: int, level: float) -> set[int]:
     """By the definition: the largest k for which the k-th largest e-value is at least K / (k level)."""
     order = sorted(range(len(log_es)), key=lambda place: -log_es[place])
     best = 0
     for k in range(1, len(order) + 1):
-        if log_es[order[k - 1]] >= math.log(len(log_es) / (k * level)):
+        if log_es[order[k - 1]] >= math.log(considered / (k * level)):
             best = k
     return {place for place in range(len(log_es)) if best and log_es[place] >= log_es[order[best - 1]]}
 
 
-@given(LOG_ES, st.sampled_from([0.001, 0.01, 0.05, 0.2]))
-def test_what_is_kept_is_what_e_bh_selects(log_es: list[float], level: float) -> None:
-    assert set(select(log_es, groups(len(log_es)), level).kept) == e_bh(log_es, level)
+@given(LOG_ES, st.sampled_from([0, 1, 50]), st.sampled_from([0.001, 0.01, 0.05, 0.2]))
+def test_what_is_kept_is_what_e_bh_selects_of_all_that_were_considered(
+    log_es: list[float], untested: int, level: float
+) -> None:
+    considered = len(log_es) + untested
+    assert set(select(log_es, groups(len(log_es)), considered, level).kept) == e_bh(log_es, considered, level)
 
 
 @given(LOG_ES)
 def test_a_looser_level_keeps_more_and_the_strongest_come_first(log_es: list[float]) -> None:
-    strict, loose = (select(log_es, groups(len(log_es)), level) for level in (0.01, 0.2))
+    strict, loose = (select(log_es, groups(len(log_es)), len(log_es), level) for level in (0.01, 0.2))
     assert set(strict.kept) <= set(loose.kept)
     kept = [log_es[place] for place in loose.kept]
     assert kept == sorted(kept, reverse=True)
@@ -47,15 +50,15 @@ def test_a_looser_level_keeps_more_and_the_strongest_come_first(log_es: list[flo
 
 def test_a_candidate_alone_needs_one_over_the_level_and_of_a_hundred_a_hundred_times_as_much() -> None:
     enough = math.log(1.0 / LEVEL)
-    assert select([enough + 1e-9], groups(1), LEVEL).kept == (0,)
-    assert select([enough - 1e-9], groups(1), LEVEL).kept == ()
-    assert select([enough + 1e-9] + [0.0] * 99, groups(100), LEVEL).kept == ()
-    assert select([enough + math.log(100.0) + 1e-9] + [0.0] * 99, groups(100), LEVEL).kept == (0,)
+    assert select([enough + 1e-9], groups(1), 1, LEVEL).kept == (0,)
+    assert select([enough - 1e-9], groups(1), 1, LEVEL).kept == ()
+    assert select([enough + 1e-9] + [0.0] * 99, groups(100), 100, LEVEL).kept == ()
+    assert select([enough + math.log(100.0) + 1e-9] + [0.0] * 99, groups(100), 100, LEVEL).kept == (0,)
 
 
 def test_of_equal_candidates_the_smaller_is_first_and_no_candidate_is_no_error() -> None:
-    assert select([50.0, 50.0, 60.0], [np.arange(9), np.arange(3), np.arange(5)], LEVEL).kept == (2, 1, 0)
-    assert select([], [], LEVEL).kept == ()
+    assert select([50.0, 50.0, 60.0], [np.arange(9), np.arange(3), np.arange(5)], 3, LEVEL).kept == (2, 1, 0)
+    assert select([], [], 0, LEVEL).kept == ()
 
 
 def claim(name: str, log_e: float) -> Claim:

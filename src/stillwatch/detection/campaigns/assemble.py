@@ -31,6 +31,9 @@ from stillwatch.records.campaign import FLAGGED_FINDINGS, Campaign, Explanation,
 from stillwatch.records.claim import Claim, Inconclusive
 
 MOST_CONSIDERED = 100
+MOST_LEADS = 10
+LEAST_LEAD = 1.0
+"""log e against every explanation from which a single account is listed, unresolved; the strongest `MOST_LEADS` are."""
 MOST_MODELS = 8
 SPREAD = 3
 """A value is rare for a campaign when at most this many times its members carry it."""
@@ -97,10 +100,12 @@ def assemble(
                 (campaigns if campaign.finding in FLAGGED_FINDINGS else considered).append(campaign)
                 continue
             one, q_value = others[place - len(found)]
-            named = unselected_finding(one.explanations, one.coordinated)
+            named = unselected_finding(one.explanations, one.coordinated, len(one.candidate.members))
             if named is not None:
                 shown = one.candidate.with_study(study)
                 considered.append(_campaign(one, shown, *named, q_value, days, files))
+                del shown
+        del study  # before the next batch is read
     return Assembled(
         campaigns=tuple(campaigns),
         considered=tuple(considered),
@@ -164,7 +169,7 @@ def account_rows(accounts: Accounts, assembled: Assembled) -> pa.Table:
 
 
 def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[np.bool_]) -> list[int]:
-    """Return coordinated candidates that nothing stronger repeats, the largest first."""
+    """Return coordinated candidates that nothing stronger repeats, the largest first; then single accounts worth a look."""
     covered = taken.copy()
     kept = set(selection.kept)
     places = [place for place, one in enumerate(tested) if one.coordinated and place not in kept]
@@ -178,7 +183,10 @@ def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[n
         chosen.append(place)
         if len(chosen) == MOST_CONSIDERED:
             break
-    return chosen
+    alone = [place for place, one in enumerate(tested) if len(one.candidate.members) == 1 and one.log_e >= LEAST_LEAD]
+    alone = [place for place in alone if not covered[tested[place].candidate.members[0]]]
+    alone.sort(key=lambda place: (-tested[place].log_e, tested[place].candidate.members.tolist()))
+    return chosen + alone[:MOST_LEADS]
 
 
 def _discoveries(

@@ -124,8 +124,15 @@ def selected_finding(candidate: Candidate, remaining: Numbers) -> tuple[Finding,
     return Finding.OPERATOR, "Every innocent explanation that applies was rejected."
 
 
-def unselected_finding(explanations: Sequence[Explanation], coordinated: bool) -> tuple[Finding, str] | None:
+def unselected_finding(
+    explanations: Sequence[Explanation], coordinated: bool, members: int
+) -> tuple[Finding, str] | None:
     """Name what stands behind a candidate that was not selected; null when it is not even shown to be coordinated."""
+    if members == 1:
+        return Finding.UNRESOLVED, (
+            "A single account stands out against every explanation, but one account among so few customers cannot be told"
+            " from chance at the promised rate; look at its exchanges, or give more reference traffic."
+        )
     if not coordinated:
         return None
     weakest = min(explanations, key=lambda explanation: explanation.log_e)

@@ -131,7 +131,7 @@ def conduct_p_values(conduct: Conduct, members: Numbers, centre: Numbers | None 
         return np.ones(len(members)), reference
     central = np.isin(members, centre)
     scores, ranked = np.zeros(len(members)), np.zeros(reference)
-    logs = np.log(np.arange(1, reference + 2) / (reference + 1.0))
+    logs: Floats = np.log(np.arange(1, reference + 2) / (reference + 1.0))
     for mine, all_others in _distances(conduct, members, central, like):
         others = all_others[strangers]
         order = np.argsort(others)

@@ -24,7 +24,7 @@ CLOCK = ("synchrony", "common conduct", "registration in batches")
 EACH_ONCE = ("sharding without replacement", "no repetition", "not ordinary work")
 OPEN_SHARE = 0.5
 """When one payment or organisation is on this share of the members, the job is open."""
-LEAST_MEMBERS = 5
+LEAST_MEMBERS = 4
 
 PROCEDURE = Procedure(
     name="one stream dealt out",

@@ -7,9 +7,8 @@ the same prompt, or a span of it that is not part of what the members share anyw
 Null: members draw independently from a common pool that is at most `POOL_FACTOR` times as large as all that they were seen to
 send; then an exchange recurs with at least a known chance. Few recurrences speak against it (an e-value for "rate at least"). And
 what each goes through for itself it meets once: fragments of content recur between members, not within one. Fragments that fall
-within one member as often as chance deals them speak against it too; the two e-values are averaged. Where whole prompts recur as often as a common set makes
-them, only the second question is left, and it is asked of whole prompts: a queue that is dealt out again and again gives a member
-its own prompt back as often as chance does; who goes through a set for itself never, or (trying again) much more often.
+within one member as often as chance deals them speak against it too; the two e-values are averaged, unless whole prompts recur as often as a common set
+makes them. A campaign that runs through a small set several times therefore reads like users of a public one.
 Not shown: independent users of an unbounded source do not meet either; that explanation is `chance`, tested elsewhere.
 """
 
@@ -69,18 +68,15 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
     count = int(recurring.sum())
     within, met = fragments_within(candidate, rows)
     dealt = float(((np.unique(owners, return_counts=True)[1] / len(owners)) ** 2).sum())
+    met_rarely = bernoulli_lower_log_e(count, len(rows), chance)
     same = int((_distinct(exact.values[rows], owners) >= 2).sum())
-    if same < chance * len(rows):
-        log_e = mean_log_e([bernoulli_lower_log_e(count, len(rows), chance), _dealt_log_e(within, met, dealt)])
-    else:
-        # A set that is small for the campaign is dealt out again and again: then whole prompts fall within one member as chance deals.
-        within, met = prompts_within(candidate, rows)
-        log_e = _dealt_log_e(within, met, dealt)
+    # Where whole prompts recur as a common set makes them, fragments cannot speak against it.
+    log_e = met_rarely if same >= chance * len(rows) else mean_log_e([met_rarely, _dealt_log_e(within, met, dealt)])
     return PROCEDURE.from_log_e(
         log_e,
         statement=(
             f"{count} of {len(rows)} sampled exchanges recur at another member; a common set would make at least"
-            f" {chance * len(rows):.1f} recur. {within} of {met} that recur lie within one member;"
+            f" {chance * len(rows):.1f} recur. {within} of {met} common fragments lie within one member;"
             f" {dealt * met:.1f} would if exchanges were dealt out at random."
         ),
         statistic_name="recurring exchanges",
@@ -97,17 +93,6 @@ def _dealt_log_e(within: int, met: int, dealt: float) -> float:
         bernoulli_log_e(within, met, dealt / WITHIN_FACTOR),
         bernoulli_lower_log_e(within, met, min(dealt * WITHIN_FACTOR, 1.0)),
     )
-
-
-def prompts_within(candidate: Candidate, rows: Numbers) -> tuple[int, int]:
-    """Return (prompts of which the first two exchanges, by hash, are one member's, prompts in two exchanges or more)."""
-    study = candidate.study
-    exact, owners = study.column("exact").values[rows], study.numbers[rows]
-    order = np.lexsort((study.column("delivery").values[rows], exact))
-    exact, owners = exact[order], owners[order]
-    firsts = np.flatnonzero(np.diff(exact, prepend=exact[:1] - 1) != 0)
-    firsts = firsts[np.diff(np.append(firsts, len(exact))) >= 2]
-    return int((owners[firsts] == owners[firsts + 1]).sum()), len(firsts)
 
 
 def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.bool_]:
