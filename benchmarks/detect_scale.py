@@ -38,6 +38,7 @@ class ScaleFigure:
     wall_seconds: float
     processor_seconds: float
     peak_bytes: int
+    """Resident memory of the whole process tree."""
     exchanges_per_second: float
     campaigns: int
     stages: dict[str, float]

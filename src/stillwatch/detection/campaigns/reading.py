@@ -22,7 +22,7 @@ from stillwatch.engines.protocol import Engine
 
 Numbers = npt.NDArray[np.int64]
 
-BATCH_EXCHANGES = 500_000
+BATCH_EXCHANGES = 1_000_000
 """Sampled exchanges in memory at once: 300 to 600 bytes each."""
 
 
