@@ -139,7 +139,7 @@ def conduct_p_values(conduct: Conduct, members: Numbers, centre: Numbers | None 
         ranked[order] += logs[np.searchsorted(ascending, ascending, side="right") - 1]
         scores += logs[np.searchsorted(ascending, mine, side="right")]
     below = np.searchsorted(np.sort(ranked), scores, side="right")
-    p_values: Floats = (1.0 + below) / (reference + 1.0)
+    p_values: Floats = np.asarray((1.0 + below) / (reference + 1.0), dtype=np.float64)
     return p_values, reference
 
 
