@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench results docs picture clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger results docs picture clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,7 +34,7 @@ demo: install ## simulate an incident, detect it, show the campaigns, write the 
 	@$(VENV)/bin/stillwatch demo --out "$(DEMO)"
 
 test: install-test ## install what the tests need, and run everything
-	@.ci/system-packages java chromium
+	@.ci/system-packages java chromium postgresql openssl go poppler
 	@$(MAKE) check
 	@$(MAKE) pytest
 	$(SAY) "all checks and tests passed"
@@ -56,6 +56,10 @@ bench: install-bench ## sketch throughput beside other libraries; the whole dete
 	@$(PY) -m benchmarks.sketch_throughput --out build/benchmarks/sketch_throughput.json
 	$(SAY) "detection at scale"
 	@$(PY) -m benchmarks.detect_scale --out build/benchmarks/detect_scale.json
+
+bench-ledger: install-bench ## the ledger: entries a second in batches, and a proof at 1 and 10 million entries
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.ledger_speed --out build/benchmarks/ledger_speed.json
 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
@@ -99,7 +103,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.installed
 	$(SAY) "installing what the tests need"
-	@$(PIP) --editable '.[spark]' $$($(GROUP) test)
+	@$(PIP) --editable '.[spark,postgres,sharing,private-intersection]' $$($(GROUP) test)
 	@touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed

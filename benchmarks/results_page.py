@@ -41,6 +41,19 @@ class CampaignOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSize:
+    """Campaigns with a number of accounts in a range, and how many of them were found."""
+
+    smallest: int
+    largest: int
+    campaigns: int
+    found: int
+    """Half of the accounts flagged, or more."""
+    accounts: int
+    flagged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """Worlds of one kind, pooled over seeds."""
 
@@ -53,6 +66,7 @@ class Section:
     quarantined: int
     seconds: float
     commands: tuple[str, ...]
+    sizes: tuple[PoolSize, ...]
     ablations: tuple[Ablation, ...]
 
 
@@ -84,7 +98,7 @@ def write_page(page: Page, hide: Path) -> str:
     """
     parts = [_head(page), _at_a_glance(page.sections)]
     for section in page.sections:
-        parts += [f"## {section.title}", _methods(section), _families(section), _look_alikes(section)]
+        parts += [f"## {section.title}", _methods(section), _families(section), _sizes(section), _look_alikes(section)]
         if section.ablations:
             parts.append(_ablations(section))
     parts += [_campaigns(page.campaigns), _classifier(page.classifier), _coordination(page.coordination)]
@@ -204,6 +218,19 @@ def _families(section: Section) -> str:
     return "### By campaign family\n\n" + _table(head, rows)
 
 
+def _sizes(section: Section) -> str:
+    rows = []
+    for row in section.sizes:
+        if row.campaigns:
+            sizes = "1" if row.largest == 1 else f"{row.smallest} to {row.largest}"
+            name = sizes if row.largest < 100_000 else f"{row.smallest} and more"
+            share_of = 100 * row.flagged / row.accounts
+            rows.append([name, f"{row.found}/{row.campaigns}", f"{row.flagged}/{row.accounts}, {share_of:.1f} %"])
+    return "### By size of the pool\n\n" + _table(
+        ["accounts of the campaign", "campaigns found", "accounts flagged"], rows
+    )
+
+
 def _look_alikes(section: Section) -> str:
     rows = [
         [item["name"], share(item["flagged"]), verdict((item["flagged"]["value"] or 0.0) <= GOAL_LOOK_ALIKE)]
@@ -279,7 +306,8 @@ def _coordination(figures: Mapping[str, Any] | None) -> str:
     ]
     return (
         "## Coordination data of other trades\n\nHop bridge accounts and the operator's sybil verdicts (43,052 accounts, "
-        "14,195 eliminated); the verdicts come mostly from transfer clusters, so graph methods look good on them.\n\n"
+        "14,195 eliminated); the verdicts come mostly from transfer clusters, so graph methods look good on them. Of "
+        "stillwatch only the linking can be shown here: the accounts of the candidate groups that it would test first.\n\n"
         + _table(["method", "precision", "recall", "flagged"], rows)
     )
 

@@ -29,6 +29,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from stillwatch.detection.links.attributes import attribute_table
+from stillwatch.detection.links.groups import Seeded, seed_groups
+from stillwatch.detection.links.kinds import Kind
+
 HOP_ACCOUNTS = 43_052
 """Ids from here on are outside addresses."""
 
@@ -173,11 +177,57 @@ def component_baseline(shared: Path, *, most_neighbours: int = 20, fewest: int =
     return {str(node) for node in np.flatnonzero(flagged)}
 
 
+def candidate_groups(coordination: CoordinationSet, seed: str = "infrastructure") -> Seeded:
+    """Return the candidate groups that stillwatch's linking forms when what accounts share stands where cards stand.
+
+    Linking is only where detection looks: there are no prompts, clocks or answers here that could be tested.
+    """
+    ids, accounts = np.unique(np.array(coordination.attributes["account"].to_pylist()), return_inverse=True)
+    pairs = zip(coordination.attributes["kind"].to_pylist(), coordination.attributes["value"].to_pylist(), strict=True)
+    numbers = {pair: place for place, pair in enumerate(sorted(set(pairs)))}
+    pairs = zip(coordination.attributes["kind"].to_pylist(), coordination.attributes["value"].to_pylist(), strict=True)
+    values = np.array([numbers[pair] for pair in pairs], dtype=np.int64)
+    order = np.lexsort((accounts, values))
+    kind = Kind.PAYMENT if seed == "infrastructure" else Kind.SPAN
+    rows = pa.table(
+        {
+            "kind": np.full(len(order), int(kind), dtype=np.int64),
+            "value": values[order],
+            "account": accounts[order].astype(np.int64),
+            "exchanges": coordination.attributes["count"].to_numpy()[order],
+        }
+    )
+    table = attribute_table(rows, np.arange(len(ids), dtype=np.int64), np.full(len(ids), 1, dtype=np.int64))
+    return seed_groups(table, np.ones(len(ids), dtype=bool))
+
+
+def linked(coordination: CoordinationSet, seeded: Seeded, *, fewest: int = 5, most: int = 3_000) -> set[str]:
+    """Return the accounts that are in a candidate group of a size between `fewest` and `most`."""
+    ids = np.unique(np.array(coordination.attributes["account"].to_pylist()))
+    groups = [group.members for group in seeded.groups if fewest <= len(group.members) <= most]
+    return {str(ids[number]) for number in np.unique(np.concatenate(groups))} if groups else set()
+
+
 def study(shared: Path) -> dict[str, object]:
-    """Return sizes of both sets and the baseline's figures, as JSON values."""
+    """Return sizes of both sets, the baseline's figures and those of our linking, as JSON values."""
     sybils, posts = hop(shared), coortweet(shared)
     figures = compare(sybils, component_baseline(shared))
+    seeded, talked = candidate_groups(sybils), candidate_groups(posts, "text")
+    ours = compare(sybils, linked(sybils, seeded))
     return {
+        "candidate groups of stillwatch": asdict(ours)
+        | {
+            "precision": ours.precision,
+            "recall": ours.recall,
+            "tested": len(seeded.groups),
+            "formed": seeded.considered,
+        },
+        "coortweet_groups": {
+            "tested": len(talked.groups),
+            "formed": talked.considered,
+            "largest": max(len(group.members) for group in talked.groups),
+            "accounts": len(linked(posts, talked)),
+        },
         "hop": {"attributes": sybils.attributes.num_rows, "groups": len(set((sybils.groups or {}).values()))},
         "coortweet": {"attributes": posts.attributes.num_rows},
         "component_baseline": asdict(figures) | {"precision": figures.precision, "recall": figures.recall},

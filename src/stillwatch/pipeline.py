@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,10 @@ from stillwatch.detection.detect import Detection, detect_campaigns
 from stillwatch.detection.facts import Facts, facts_of, no_facts
 from stillwatch.engines.parts import part_files
 from stillwatch.engines.protocol import Engine, open_engine
+from stillwatch.evidence.access import TextReference
 from stillwatch.evidence.run_files import DetectSummary, RunCircumstances, RunFindings, write_results
+from stillwatch.evidence.run_seal import RunSeal, open_run_seal
+from stillwatch.evidence.sealing import SealedFile
 from stillwatch.intake.accounts_file import read_account_facts
 from stillwatch.intake.plan import IntakePlan, plan
 from stillwatch.intake.read import read_split
@@ -77,6 +80,10 @@ class DetectSettings:
     encoding: str | None = None
     command: str = ""
     """Command line to print in the report."""
+    ledger: str | None = None
+    """Address of the ledger that the run is sealed into; null for none."""
+    actor: str | None = None
+    """Who runs, for the ledger."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +96,10 @@ class Run:
     engine: Engine
     traffic: IntakePlan | None = None
     reference: IntakePlan | None = None
+    seal: RunSeal | None = None
+    """The ledger, where one was named."""
+    inputs: list[SealedFile] = field(default_factory=list)
+    """Every file that is read, as it was when it was planned."""
     input_digest: str = ""
     facts: Facts = field(default_factory=no_facts)
     left_out: tuple[str, ...] = ()
@@ -124,21 +135,27 @@ def plan_intake(run: Run) -> None:
         now_us=clock_us() if settings.now_us is None else settings.now_us,
     )
     run.traffic = plan(expand_paths(settings.paths), settings.format, declared)
-    digests = [digest_file(file.source.path) for file in run.traffic.files]
+    run.inputs += [_input("traffic", file.source.path) for file in run.traffic.files]
     if settings.reference:
         run.reference = plan(expand_paths(settings.reference), settings.format, declared)
-        digests += ["reference " + digest_file(file.source.path) for file in run.reference.files]
+        run.inputs += [_input("reference", file.source.path) for file in run.reference.files]
     if settings.accounts is not None:
         read = read_account_facts(str(settings.accounts), settings.assume_zone)
         run.facts, run.left_out = facts_of(read.table, hash_value), read.unknown_columns
-        digests.append("accounts " + digest_file(str(settings.accounts)))
+        run.inputs.append(_input("accounts", str(settings.accounts)))
     if settings.releases is not None:
         run.releases = tuple(
             (release.model, release.released_us)
             for release in read_releases(str(settings.releases), settings.assume_zone)
         )
-        digests.append("releases " + digest_file(str(settings.releases)))
+        run.inputs.append(_input("releases", str(settings.releases)))
+    digests = [one.digest if one.use == "traffic" else f"{one.use} {one.digest}" for one in run.inputs]
     run.input_digest = digest_bytes("\n".join(sorted(digests)).encode())
+
+
+def _input(use: str, path: str) -> SealedFile:
+    """Digest a file that will be read."""
+    return SealedFile(use=use, path=path, size=Path(path).stat().st_size, digest=digest_file(path))
 
 
 def sketch_exchanges(run: Run) -> None:
@@ -242,10 +259,24 @@ def write_files(run: Run) -> None:
         quarantine_files=tuple(sorted((run.work / "quarantine").glob("*.jsonl"))),
         has_releases=bool(run.releases),
         has_reference=run.reference is not None,
-        texts=_exhibit_texts(run) if settings.show_text else {},
+        texts=_shown_texts(run) if settings.show_text else {},
         seconds=run.seconds,
     )
     run.summary = write_results(settings.out, findings, circumstances)
+
+
+def seal_files(run: Run) -> None:
+    """Commit what was read and written to the ledger, where one was named."""
+    if run.seal is None or run.summary is None:
+        return
+    entry = run.seal.seal(
+        version=__version__,
+        input_digest=run.input_digest,
+        output_digest=run.summary.output_digest,
+        inputs=run.inputs,
+        out=run.settings.out,
+    )
+    run.summary = replace(run.summary, sealed_entry=entry)
 
 
 STAGES: tuple[Stage, ...] = (
@@ -253,6 +284,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(name="sketch", takes="log lines", gives="Exchange, then ExchangeSketch", run=sketch_exchanges),
     Stage(name="detect", takes="ExchangeSketch", gives="Claim, then Campaign", run=find_campaigns),
     Stage(name="write", takes="Campaign", gives="files and report", run=write_files),
+    Stage(name="seal", takes="files", gives="an entry of the ledger, where one was named", run=seal_files),
 )
 
 
@@ -273,6 +305,23 @@ def detect(settings: DetectSettings, progress: Progress) -> DetectSummary:
     if not 0.0 < settings.fdr < 1.0:
         raise StillwatchError(f"--fdr: got {settings.fdr}, expected a rate between 0 and 1, such as 0.01")
     settings.out.mkdir(parents=True, exist_ok=True)
+    run = _run_stages(settings, progress, _opened_seal(settings))
+    if run.summary is None:
+        raise StillwatchError("the last stage wrote no summary; run STAGES as they stand")
+    return run.summary
+
+
+def _opened_seal(settings: DetectSettings) -> RunSeal | None:
+    """Open the ledger before anything is read, so that a run that may not be sealed is not made."""
+    if settings.ledger is None:
+        return None
+    if settings.actor is None:
+        raise StillwatchError("a run that is sealed into a ledger needs an actor; name one with --actor")
+    return open_run_seal(settings.ledger, settings.actor, clock_us, show_text=settings.show_text)
+
+
+def _run_stages(settings: DetectSettings, progress: Progress, seal: RunSeal | None) -> Run:
+    """Run all stages in a work folder that is removed afterwards."""
     work = Path(tempfile.mkdtemp(prefix=".work-", dir=settings.out))
     engine = None
     try:
@@ -282,7 +331,7 @@ def detect(settings: DetectSettings, progress: Progress) -> DetectSummary:
             memory_limit_bytes=settings.memory_limit_bytes or DEFAULT_MEMORY_BYTES,
             threads=settings.threads or os.cpu_count() or 1,
         )
-        run = Run(settings=settings, progress=progress, work=work, engine=engine)
+        run = Run(settings=settings, progress=progress, work=work, engine=engine, seal=seal)
         for stage in STAGES:
             started = time.perf_counter()
             stage.run(run)
@@ -291,9 +340,7 @@ def detect(settings: DetectSettings, progress: Progress) -> DetectSummary:
         if engine is not None:
             engine.close()
         shutil.rmtree(work, ignore_errors=True)
-    if run.summary is None:
-        raise StillwatchError("the last stage wrote no summary; run STAGES as they stand")
-    return run.summary
+    return run
 
 
 def _as_reference(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -312,6 +359,19 @@ def _file_names(run: Run) -> tuple[str, ...]:
     for file in run.traffic.files:
         names[file.source.number] = file.source.path
     return tuple(names)
+
+
+def _shown_texts(run: Run) -> dict[tuple[str, int], str]:
+    """Read the prompts of all exhibits; with a ledger, after the look at them was recorded."""
+    if run.seal is None or run.detection is None:
+        return _exhibit_texts(run)
+    places = {
+        (one.source_file, one.source_offset, one.source_length)
+        for campaign in run.detection.campaigns
+        for one in campaign.exhibits
+    }
+    references = [TextReference(file=file, offset=offset, length=length) for file, offset, length in sorted(places)]
+    return run.seal.look_at_text(references, lambda: _exhibit_texts(run))
 
 
 def _exhibit_texts(run: Run) -> dict[tuple[str, int], str]:

@@ -24,6 +24,10 @@ PLANTED = (
     ("imports go one way", "intake/times.py", "import stillwatch.detection.facts"),
     ("imports go one way", "pipeline.py", "from stillwatch.simulation import world"),
     ("imports go one way", "evidence/run_files.py", "from stillwatch.pipeline import STAGES"),
+    ("imports go one way", "integrity/merkle.py", "import stillwatch.stores.protocol"),
+    ("imports go one way", "stores/sqlite.py", "import stillwatch.integrity.merkle"),
+    ("imports go one way", "stores/sqlite.py", "import stillwatch.engines.protocol"),
+    ("imports go one way", "stores/opening.py", "import stillwatch.evidence.ledger"),
     ("imports go one way", "console/__init__.py", '"""A package that no layer names."""'),
     ("conclusions are pure functions of numbers", "statistics/tails.py", "import pyarrow"),
     ("records need the standard library only", "records/claim.py", "import numpy"),
@@ -31,6 +35,11 @@ PLANTED = (
         "the simulator shares no code with the detector but the records",
         "simulation/world.py",
         "import stillwatch.sketches",
+    ),
+    (
+        "the verifier of case bundles stands alone",
+        "evidence/verify.py",
+        "from stillwatch.integrity import canonical_bytes",
     ),
 )
 

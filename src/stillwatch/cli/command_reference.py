@@ -30,8 +30,11 @@ def command_reference() -> str:
     )
     codes = "\n".join(f"| {code.value} | {meaning} |" for code, meaning in MEANINGS.items())
     parts = ["# Commands\n", about, everywhere, "## Exit codes\n", f"| code | meaning |\n|---:|---|\n{codes}\n"]
-    for verb, _ in VERBS:
+    for verb, function in VERBS:
         parts += [f"## stillwatch {verb.name}\n", f"```text\n{help_of(verb.name)}\n```\n"]
+        for inner, _ in function if isinstance(function, tuple) else ():
+            name = f"{verb.name} {inner.name}"
+            parts += [f"### stillwatch {name}\n", f"```text\n{help_of(name)}\n```\n"]
     return "\n".join(parts)
 
 
@@ -39,7 +42,7 @@ def help_of(verb: str | None = None) -> str:
     """Give the help of a verb, or of the whole command line.
 
     Args:
-        verb: its name; null for the whole.
+        verb: its name, or the names of a group and a verb below it; null for the whole.
 
     Returns:
         Plain text, `WIDTH` columns, without trailing blanks.
@@ -49,8 +52,11 @@ def help_of(verb: str | None = None) -> str:
     if verb is None:
         text = str(group.get_help(context))
     else:
-        command = group.get_command(context, verb)
-        text = str(command.get_help(type(context)(command, info_name=verb, parent=context)))
+        command = group
+        for name in verb.split():
+            command = command.get_command(context, name)
+            context = type(context)(command, info_name=name, parent=context)
+        text = str(command.get_help(context))
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 

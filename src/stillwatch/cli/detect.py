@@ -40,12 +40,16 @@ def detect(
     encoding: options.Encoding = None,
     year: options.Year = None,
     now: options.Now = None,
+    ledger: options.Ledger = None,
+    actor: options.Actor = None,
     fail_on_findings: options.FailOnFindings = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Run the detection."""
     _check(fdr, engine)
+    if (ledger is None) != (actor is None):
+        raise OptionError("--ledger and --actor were not both given; expected both, to seal the run, or neither.")
     memory_limit = None if memory is None else bytes_of(memory, "--memory")
     now_us = None if now is None else _microseconds(now)
     terminal = open_terminal(as_json=as_json)
@@ -58,7 +62,7 @@ def detect(
         paths=tuple(paths), out=out, format=log_format, engine=engine, fdr=fdr, reference=tuple(reference or ()),
         releases=releases, accounts=accounts, show_text=show_text, threads=threads, memory_limit_bytes=memory_limit,
         now_us=now_us, assume_zone=assume_zone, account_field=account_field, time_field=time_field,
-        default_account=default_account, default_time=default_time, year=year, encoding=encoding,
+        default_account=default_account, default_time=default_time, year=year, encoding=encoding, ledger=ledger, actor=actor,
     )  # fmt: skip
     summary = run_detection(settings, terminal)
     terminal.document({"verb": "detect", **detection_document(summary, out)})

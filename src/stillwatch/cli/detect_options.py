@@ -61,3 +61,10 @@ Now = Annotated[
 FailOnFindings = Annotated[
     bool, typer.Option("--fail-on-findings", help="End with exit code 10 where a campaign was flagged.")
 ]
+Ledger = Annotated[
+    str | None,
+    typer.Option("--ledger", metavar="URL", help="Seal the run into this ledger, and record looks at text."),
+]
+Actor = Annotated[
+    str | None, typer.Option("--actor", metavar="NAME", help="Who runs this, for the ledger: a name with a role.")
+]

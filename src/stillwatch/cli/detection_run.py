@@ -91,6 +91,7 @@ def detection_document(summary: DetectSummary, out: Path) -> dict[str, Any]:
             }
             for campaign in read_campaigns(out).campaigns
         ],
+        **({} if summary.sealed_entry is None else {"sealed_entry": summary.sealed_entry}),
         "files": {name.partition(".")[0]: str(out / name) for name in RESULT_FILES if (out / name).exists()},
     }
 
@@ -117,4 +118,8 @@ def _tell(summary: DetectSummary, out: Path, terminal: Terminal) -> None:
         terminal.say("! No exchange had prompt text: this run is metadata-only.")
     for test in summary.tests_not_run:
         terminal.say(f"! not tested: {test['name']} ({test['reason']}; needed: {test['needed']})")
+    if summary.sealed_entry is not None:
+        terminal.say(
+            f"Sealed as entry {summary.sealed_entry} of the ledger; sign it with `stillwatch ledger checkpoint`."
+        )
     terminal.say(f"Report: {out / REPORT_FILE}")

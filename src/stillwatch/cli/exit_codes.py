@@ -28,8 +28,12 @@ class ExitCode(IntEnum):
     """An extra or Java is missing."""
     LIMIT = 6
     """The memory or disk given to the run did not suffice."""
+    REFUSED = 7
+    """The actor has no role that allows it."""
     FINDINGS = 10
     """Done, campaigns were flagged, and `--fail-on-findings` was given."""
+    UNVERIFIED = 11
+    """A ledger, proof, signature or time stamp does not hold."""
     INTERRUPTED = 130
     """Interrupted from the keyboard."""
 
@@ -42,7 +46,9 @@ MEANINGS = {
     ExitCode.OUTPUT: "output could not be written",
     ExitCode.MISSING: "an extra or Java is missing",
     ExitCode.LIMIT: "the memory or disk given to the run did not suffice",
+    ExitCode.REFUSED: "the actor has no role that allows it",
     ExitCode.FINDINGS: "done, campaigns were flagged, and --fail-on-findings was given",
+    ExitCode.UNVERIFIED: "a ledger, proof, signature or time stamp does not hold",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }
 
@@ -53,11 +59,26 @@ ERROR_CODES = {
     "stillwatch.cli.errors.OutputError": ExitCode.OUTPUT,
     "stillwatch.engines.errors.EngineUnavailableError": ExitCode.MISSING,
     "stillwatch.engines.errors.MemoryLimitError": ExitCode.LIMIT,
+    "stillwatch.evidence.cases.errors.BundleVerificationError": ExitCode.UNVERIFIED,
+    "stillwatch.evidence.errors.AccessError": ExitCode.REFUSED,
     "stillwatch.evidence.errors.EvidenceError": ExitCode.INPUT,
+    "stillwatch.evidence.errors.LedgerDamagedError": ExitCode.UNVERIFIED,
+    "stillwatch.evidence.errors.SealError": ExitCode.UNVERIFIED,
+    "stillwatch.evidence.errors.MissingLibraryError": ExitCode.MISSING,
     "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
     "stillwatch.intake.errors.SettingError": ExitCode.USAGE,
+    "stillwatch.integrity.errors.IntegrityError": ExitCode.INPUT,
+    "stillwatch.integrity.errors.ProofError": ExitCode.UNVERIFIED,
+    "stillwatch.integrity.errors.SignatureError": ExitCode.UNVERIFIED,
+    "stillwatch.integrity.errors.TimeStampError": ExitCode.UNVERIFIED,
     "stillwatch.simulation.errors.SettingsError": ExitCode.USAGE,
     "stillwatch.simulation.errors.SimulationError": ExitCode.INPUT,
+    "stillwatch.stores.errors.StoreBusyError": ExitCode.OUTPUT,
+    "stillwatch.stores.errors.StoreDamagedError": ExitCode.UNVERIFIED,
+    "stillwatch.stores.errors.StoreError": ExitCode.INPUT,
+    "stillwatch.stores.errors.StoreFullError": ExitCode.LIMIT,
+    "stillwatch.stores.errors.StoreUrlError": ExitCode.USAGE,
+    "stillwatch.stores.errors.StoreWriteError": ExitCode.OUTPUT,
 }
 """Error class to code, the nearest class in its own tree first. Names, so that no package is loaded for its errors only."""
 

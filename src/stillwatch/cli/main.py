@@ -16,12 +16,13 @@ from typing import Any
 
 import typer
 
-from stillwatch.cli import demo, detect, evaluate, explain, formats, simulate, version
+from stillwatch.cli import case, demo, detect, evaluate, explain, formats, indicators, ledger, simulate, version
 from stillwatch.cli.exit_codes import ExitCode, exit_code_of, exit_codes_text
-from stillwatch.cli.terminal import json_text
+from stillwatch.cli.terminal import json_text, printable
 from stillwatch.cli.verb_help import VerbHelp
 from stillwatch.records.errors import StillwatchError
 
+# A verb is a function, or a tuple of verbs below it.
 VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (demo.HELP, demo.demo),
     (detect.HELP, detect.detect),
@@ -29,8 +30,12 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (simulate.HELP, simulate.simulate),
     (evaluate.HELP, evaluate.evaluate),
     (formats.HELP, formats.formats),
+    (ledger.HELP, ledger.VERBS),
+    (case.HELP, case.VERBS),
+    (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),
 )
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
 PURPOSE = "Find illicit distillation of an AI model in API logs, with a stated error rate."
 
 
@@ -48,11 +53,21 @@ def build_app() -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings=_CONTEXT,
     )
-    for verb, function in VERBS:
-        app.command(name=verb.name, help=verb.text(), short_help=verb.purpose, no_args_is_help=False)(function)
+    _add_verbs(app, VERBS)
     return app
+
+
+def _add_verbs(app: typer.Typer, verbs: tuple[tuple[VerbHelp, Any], ...]) -> None:
+    """Add verbs to an application, and groups of verbs below it."""
+    for verb, function in verbs:
+        if isinstance(function, tuple):
+            group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, context_settings=_CONTEXT)
+            _add_verbs(group, function)
+            app.add_typer(group, name=verb.name, help=verb.text(), short_help=verb.purpose)
+        else:
+            app.command(name=verb.name, help=verb.text(), short_help=verb.purpose, no_args_is_help=False)(function)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -107,12 +122,12 @@ def _fail(error: BaseException, *, as_json: bool, debug: bool) -> int:
 def _message(error: BaseException, code: int) -> str:
     """Give the message of an error, without any value that may come from the logs."""
     if isinstance(error, StillwatchError):
-        return _plain(str(error))
+        return printable(str(error))
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, OSError) and error.strerror and code != ExitCode.UNEXPECTED:
         where = f" {error.filename}" if error.filename else ""
-        return _plain(f"{error.strerror}:{where}" if where else error.strerror)
+        return printable(f"{error.strerror}:{where}" if where else error.strerror)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return (
@@ -123,13 +138,6 @@ def _message(error: BaseException, code: int) -> str:
 def _kind(error: BaseException) -> str:
     """Name the kind of an error."""
     return type(error).__name__
-
-
-def _plain(text: str) -> str:
-    """Spell out control characters, so that no value in a message acts on the terminal."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
-    )
 
 
 def _nothing() -> None:

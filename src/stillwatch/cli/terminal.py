@@ -64,6 +64,13 @@ def json_text(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=True)
 
 
+def printable(text: str) -> str:
+    """Spell out control characters, so that no value that comes from elsewhere acts on the terminal."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else ascii(character)[1:-1] for character in text
+    )
+
+
 def _console(*, to_stderr: bool) -> Console:
     """Open a console; a pipe gets a width of its own."""
     stream = sys.stderr if to_stderr else sys.stdout

@@ -112,6 +112,8 @@ class DetectSummary:
     notes: dict[str, int]
     """What intake repaired or passed over, and how often."""
     out: str
+    sealed_entry: int | None = None
+    """Entry of the ledger that seals the run; not part of run.json, which is what is sealed."""
 
 
 def write_results(out: Path, findings: RunFindings, circumstances: RunCircumstances) -> DetectSummary:
@@ -156,7 +158,7 @@ def write_results(out: Path, findings: RunFindings, circumstances: RunCircumstan
         out=str(out),
     )
     _write(out / "report.html", render_report(_incident(findings, circumstances, summary)).encode())
-    record = {name: getattr(summary, name) for name in DetectSummary.__slots__ if name != "out"}
+    record = {name: getattr(summary, name) for name in DetectSummary.__slots__ if name not in {"out", "sealed_entry"}}
     _write(out / "run.json", orjson.dumps(record, option=orjson.OPT_INDENT_2))
     return summary
 

@@ -19,6 +19,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from typing import NoReturn
 
 from stillwatch.integrity.errors import CanonicalFormError
 
@@ -38,6 +39,38 @@ def canonical_bytes(value: object) -> bytes:
     """
     plain = _plain(value, "$")
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+
+
+def require_canonical(data: bytes) -> None:
+    """Refuse bytes that are not the canonical JSON of some value, without building it twice in Python.
+
+    Args:
+        data: as `canonical_bytes` gives them, or anything else.
+
+    Raises:
+        CanonicalFormError: where they are no JSON, or JSON in another writing; the message never holds them.
+    """
+    try:
+        text = data.decode("utf-8")
+        value = _DECODER.decode(text)
+        # The two sort alike where all is ASCII, and a key that occurs twice is written once.
+        same = (
+            _ENCODER.encode(value) == text if text.isascii() and "-0.0" not in text else canonical_bytes(value) == data
+        )
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, or a number beyond all bounds
+        raise CanonicalFormError(f"got {len(data)} bytes that are no JSON; write them with canonical_bytes") from None
+    if not same:
+        raise CanonicalFormError(
+            f"got {len(data)} bytes of JSON that is not canonical; write them with canonical_bytes"
+        )
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # NaN and infinities, which JSON has not
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 def _plain(value: object, place: str) -> object:

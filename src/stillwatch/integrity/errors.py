@@ -4,8 +4,19 @@ The tree::
 
     StillwatchError
      └── IntegrityError
-          ├── CanonicalFormError   a value has no canonical form
-          └── DigestError          a table has a column whose type has no digest
+          ├── CanonicalFormError          a value has no canonical form
+          ├── DigestError                 a table has a column whose type has no digest
+          ├── TreeError                   a Merkle tree is asked for what it does not hold, or lacks stored hashes
+          ├── ProofError                  a proof does not show what it should
+          │    ├── InclusionProofError    an entry is not at that place of the tree
+          │    └── ConsistencyProofError  the larger tree does not continue the smaller one
+          ├── SignedNoteError             text that is not a signed note
+          │    ├── CheckpointError        a note that is not a checkpoint
+          │    └── TreeProofError         text that is not a transparency log proof
+          ├── SignatureError              a signature is missing or does not verify
+          ├── KeyTextError                text that is not a key
+          ├── KeyFileError                a key file cannot be used, or others can read it
+          └── TimeStampError              a time stamp cannot be had, or does not verify
 """
 
 from __future__ import annotations
@@ -14,7 +25,7 @@ from stillwatch.records.errors import StillwatchError
 
 
 class IntegrityError(StillwatchError):
-    """Base of all that goes wrong with canonical bytes and digests."""
+    """Base of all that goes wrong with canonical bytes, digests, trees, signatures and time stamps."""
 
 
 class CanonicalFormError(IntegrityError):
@@ -23,3 +34,47 @@ class CanonicalFormError(IntegrityError):
 
 class DigestError(IntegrityError):
     """A table cannot be digested; the message names the column and its type."""
+
+
+class TreeError(IntegrityError):
+    """A Merkle tree is asked for what it does not hold, or stored hashes are missing."""
+
+
+class ProofError(IntegrityError):
+    """A proof does not show what it should; the message says what was expected and got."""
+
+
+class InclusionProofError(ProofError):
+    """The entry is not shown to be at that place of the tree."""
+
+
+class ConsistencyProofError(ProofError):
+    """The larger tree is not shown to continue the smaller one."""
+
+
+class SignedNoteError(IntegrityError):
+    """Text that is not a signed note; the message says where it departs from the form."""
+
+
+class CheckpointError(SignedNoteError):
+    """The text of a note is not that of a checkpoint."""
+
+
+class TreeProofError(SignedNoteError):
+    """Text that is not a transparency log proof."""
+
+
+class SignatureError(IntegrityError):
+    """No trusted key signed, or a trusted key's signature does not verify."""
+
+
+class KeyTextError(IntegrityError):
+    """Text that is not a verifier or signer key; the message never repeats a signer key."""
+
+
+class KeyFileError(IntegrityError):
+    """A key file is missing, unsafe or already there."""
+
+
+class TimeStampError(IntegrityError):
+    """A time stamp was refused, is malformed, or does not verify."""

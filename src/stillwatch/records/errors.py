@@ -3,8 +3,12 @@
 The tree (each package keeps its own branch in `errors.py`)::
 
     StillwatchError
+     ├── cli.errors.CommandLineError
      ├── intake.errors.IntakeError
+     ├── evidence.errors.EvidenceError
      ├── engines.errors.EngineError
+     ├── stores.errors.StoreError
+     ├── integrity.errors.IntegrityError
      ├── statistics.errors.StatisticsError
      ├── sketches.errors.SketchError
      ├── detection.errors.DetectionError

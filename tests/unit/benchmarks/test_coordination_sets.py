@@ -4,10 +4,12 @@ import pytest
 from benchmarks.real_world.coordination import (
     HOP_ACCOUNTS,
     CoordinationSet,
+    candidate_groups,
     compare,
     component_baseline,
     coortweet,
     hop,
+    linked,
 )
 
 
@@ -58,3 +60,11 @@ def test_comparison_counts(sybils):
     assert (figures.flagged, figures.true_positives) == (4, 3)
     assert figures.precision == pytest.approx(0.75)
     assert compare(sybils, set()).precision == 0.0
+
+
+def test_the_groups_that_stillwatch_would_test_first_are_sybils_more_often_than_the_baseline_s(shared, sybils):
+    seeded = candidate_groups(sybils)
+    figures = compare(sybils, linked(sybils, seeded))
+    assert seeded.considered > len(seeded.groups) > 50
+    assert figures.flagged > 1_000
+    assert figures.precision > compare(sybils, component_baseline(shared)).precision

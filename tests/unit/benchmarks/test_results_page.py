@@ -9,7 +9,7 @@ import pytest
 from benchmarks.invocation import InvocationError, Machine, machine, stillwatch
 from benchmarks.real_world.single_prompt_classifier import ClassifierFigures
 from benchmarks.results import ABLATIONS, benchmark_documents, without
-from benchmarks.results_page import Ablation, CampaignOutcome, Page, Section, share, write_page
+from benchmarks.results_page import Ablation, CampaignOutcome, Page, PoolSize, Section, share, write_page
 
 WORK = Path("/somewhere/to/keep")
 
@@ -46,6 +46,7 @@ def _page(score: dict) -> Page:
         quarantined=0,
         seconds=3.0,
         commands=(f"stillwatch detect {WORK}/simulated-1",),
+        sizes=(PoolSize(smallest=6, largest=9, campaigns=2, found=1, accounts=16, flagged=9),),
         ablations=(Ablation(name="metadata only", score=score, tests_not_run=("template lift",)),),
     )
     choices = {

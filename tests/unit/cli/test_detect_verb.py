@@ -107,6 +107,7 @@ def test_every_option_reaches_the_pipeline(stillwatch: Stillwatch, pipeline: Sta
         "--threads", "3", "--memory", "2GiB", "--now", "2026-06-05T00:00:00Z", "--assume-zone", "UTC",
         "--account-field", "user", "--time-field", "when", "--default-account", "d", "--default-time",
         "2026-01-01T00:00:00Z", "--encoding", "latin-1", "--year", "2026",
+        "--ledger", "ledger.db", "--actor", "alice",
     ]  # fmt: skip
     stillwatch(*arguments)
     asked = dataclasses.asdict(pipeline.asked[0])
@@ -117,12 +118,23 @@ def test_every_option_reaches_the_pipeline(stillwatch: Stillwatch, pipeline: Sta
         "threads": 3, "memory_limit_bytes": 2**31, "now_us": 1_780_617_600_000_000, "assume_zone": "UTC",
         "account_field": "user", "time_field": "when", "default_account": "d",
         "default_time": "2026-01-01T00:00:00Z", "encoding": "latin-1", "year": 2026,
+        "ledger": "ledger.db", "actor": "alice",
     }  # fmt: skip
     assert "'b c'" in command
     stillwatch(*shlex.split(command)[1:])
     again = pipeline.asked[1]
-    unimportant = {"show_text": False, "threads": None, "memory_limit_bytes": None}
+    unimportant = {"show_text": False, "threads": None, "memory_limit_bytes": None, "ledger": None, "actor": None}
     assert dataclasses.replace(pipeline.asked[0], **unimportant) == again
+
+
+@pytest.mark.parametrize("half", [("--ledger", "ledger.db"), ("--actor", "alice")])
+def test_a_ledger_needs_an_actor_and_an_actor_a_ledger(
+    stillwatch: Stillwatch, pipeline: StandIn, tmp_path: Path, half: tuple[str, str]
+) -> None:
+    said = stillwatch("detect", "logs", "--out", tmp_path, *half)
+    assert said.code == ExitCode.USAGE
+    assert "--ledger and --actor were not both given" in said.err
+    assert pipeline.asked == []
 
 
 def test_without_options_the_pipeline_s_own_values_hold(

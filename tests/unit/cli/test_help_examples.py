@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stillwatch.cli import demo, detect, evaluate, explain, formats, main, simulate, version
+from stillwatch.cli import case as case_verb
+from stillwatch.cli import demo, detect, evaluate, explain, formats, indicators, ledger, main, simulate, version
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.verb_help import VerbHelp
 
@@ -56,13 +57,33 @@ def case(world: Path) -> Path:
 
 
 def test_every_verb_has_its_examples_run_here() -> None:
-    run_here = {one.HELP.name for one in (demo, detect, evaluate, explain, formats, simulate, version)}
+    run_here = {
+        one.HELP.name
+        for one in (case_verb, demo, detect, evaluate, explain, formats, indicators, ledger, simulate, version)
+    }
     assert run_here == {verb.name for verb, _ in main.VERBS}
 
 
 def test_version_and_formats(tmp_path: Path) -> None:
     run_examples(version.HELP, tmp_path)
     run_examples(formats.HELP, tmp_path)
+
+
+def test_case_and_indicators(tmp_path: Path) -> None:
+    """The verbs below them have their examples run in test_case_verb.py."""
+    first = ledger.HELP.examples[:1]
+    role = ("stillwatch ledger role --ledger ledger.db --actor alice --assign analyst --to bob",)
+    run_examples(VerbHelp(name="ledger", purpose="", examples=(*first, *role), writes=""), tmp_path)
+    _, listed = run_examples(case_verb.HELP, tmp_path)
+    assert "Harvest of June" in listed.stdout
+    (made,) = run_examples(indicators.HELP, tmp_path)
+    assert "written to partners.key" in made.stdout
+
+
+def test_ledger(tmp_path: Path) -> None:
+    """The verbs below it have their examples run in test_ledger_verb.py."""
+    _, verified = run_examples(ledger.HELP, tmp_path)
+    assert "2 entries, 0 checkpoints" in verified.stdout
 
 
 def test_simulate(world: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.integrity import canonical_bytes, digest_bytes
+from stillwatch.integrity.canonical import require_canonical
 from stillwatch.integrity.errors import CanonicalFormError
 from stillwatch.records.campaign import Finding, Link
 from stillwatch.records.sketch import Intent
@@ -147,3 +148,31 @@ def test_digest_of_bytes_is_blake2b_256() -> None:
     # Computed with GNU coreutils 9.1: printf 'abc' | b2sum -l 256
     assert digest_bytes(b"abc") == "bddd813c634239723171ef3fee98579b94964e3bb1cb3e427262c8c068d52319"
     assert digest_bytes(b"") != digest_bytes(b"\0")
+
+
+@given(VALUES)
+def test_canonical_bytes_are_known_as_such(value: Any) -> None:
+    require_canonical(canonical_bytes(value))
+
+
+@given(VALUES, st.booleans(), st.sampled_from([None, 1]))
+def test_other_writings_are_refused(value: Any, ascii_only: bool, indent: int | None) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode("utf-8")
+    if text == canonical_bytes(value):
+        require_canonical(text)
+    else:
+        with pytest.raises(CanonicalFormError):
+            require_canonical(text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"x", b"\xff", b"1 ", b" 1", b"[1, 2]", b'{"b":1,"a":1}', b'{"a":1,"a":1}', b"1.50", b"1E5", b"-0.0", b"[-0.0]",
+        b"NaN", b"[Infinity]", b'"\\u0041"', b'"\\ud800"', b'"\\/"', b"[" * 100_000, b"1" * 5_000, b"1e999",
+        '{"\ufb33":1,"\U0001f600":2}'.encode(),
+    ],
+)  # fmt: skip
+def test_what_is_not_canonical_is_refused(data: bytes) -> None:
+    with pytest.raises(CanonicalFormError, match=rf"^got {len(data)} bytes "):
+        require_canonical(data)

@@ -24,7 +24,7 @@ RESELLER_SHARE = 0.6
 """A harvest that is at most this share of the median member's exchanges rides on others' traffic."""
 VICTIM_LOG_P = math.log(1e-6)
 EARLY = 0.05
-CLIENT_COLUMNS = ("tls", "user_agent", "network", "configuration")
+CLIENT_COLUMNS = ("tls", "user_agent", "network")
 """What tells two users of one account apart."""
 LATER_US = 86_400 * 1_000_000
 """A stolen key is abused after its owner began to use it: the harvest's first twentieth lies this much later than the rest's."""

@@ -36,6 +36,8 @@ COVERAGES = (0.85, 0.5)
 """Shares of a wider set that a set must cover to join it: nearly all of it, or half."""
 LARGEST_PART = 0.8
 """An intersection with more of a text group than this is the group itself."""
+SATISFYING = 16
+"""Members beyond so many make a group no more worth testing."""
 USUAL_SHARE, OTHERS = 0.8, 1.25
 """A value is the group's own when this share of the members carry it, and at most so many times as many accounts as members."""
 
@@ -114,8 +116,8 @@ def _unique(groups: Iterable[Group], observed: npt.NDArray[np.bool_]) -> list[Gr
 def _weights(table: AttributeTable, groups: list[Group]) -> Floats:
     """[g] how much the members have in common that few others have, in nats.
 
-    For each kind, the value of the group's own that weighs most: members that carry it times its rarity. The sum over kinds is divided by
-    the square root of the members, so that many kinds in a small group outweigh one phrase in a large one.
+    For each kind, the value of the group's own that weighs most: members that carry it times its rarity. The sum over kinds, for each
+    member, times ln of the members up to `SATISFYING`: many kinds in a small group outweigh one phrase in a large one, and a hub nobody.
     """
     weights = np.zeros(len(groups))
     if not groups:
@@ -134,7 +136,7 @@ def _weights(table: AttributeTable, groups: list[Group]) -> Floats:
         row, column = overlap.row[usual], overlap.col[usual]
         heaviest = np.zeros((len(part), len(kinds)))
         np.maximum.at(heaviest, (row, kind_of[column]), overlap.data[usual] * table.rarity[column])
-        weights[start : start + len(part)] = heaviest.sum(axis=1) / np.sqrt(own)
+        weights[start : start + len(part)] = heaviest.sum(axis=1) / own * np.log(np.minimum(own, SATISFYING))
     return weights
 
 

@@ -7,8 +7,9 @@ the same prompt, or a span of it that is not part of what the members share anyw
 Null: members draw independently from a common pool that is at most `POOL_FACTOR` times as large as all that they were seen to
 send; then an exchange recurs with at least a known chance. Few recurrences speak against it (an e-value for "rate at least"). And
 what each goes through for itself it meets once: fragments of content recur between members, not within one. Fragments that fall
-within one member as often as chance deals them speak against it too; the two e-values are averaged, unless whole prompts recur as often as a common set
-makes them. A campaign that runs through a small set several times therefore reads like users of a public one.
+within one member as often as chance deals them speak against it too; the two e-values are averaged. Where whole prompts recur as often as a common set makes
+them, it is asked instead whether they recur within a third of the time: a queue that begins again gives out each prompt once before it
+gives out one twice.
 Not shown: independent users of an unbounded source do not meet either; that explanation is `chance`, tested elsewhere.
 """
 
@@ -30,6 +31,8 @@ TEMPLATE_PROMPTS = 1.5
 WITHIN_FACTOR = 3.0
 """Null of the second test: fragments fall within one member at most a third as often as if dealt out at random (each goes through
 the set for itself), or at least three times as often (each tries its items again)."""
+PASSES = 3
+"""Parts of the exchanges in time order that are looked at by themselves."""
 FRAGMENT_SHARE = 0.02
 """A span on more than this share of exchanges is no fragment of the content."""
 LEAST_EXCHANGES = 20
@@ -45,6 +48,7 @@ PROCEDURE = Procedure(
         "under the null each exchange recurs at another member with at least the stated chance, given those before it",
         f"the common set is at most {POOL_FACTOR} times as large as the exchanges seen",
         "recurrence is judged on the sample of each account's exchanges",
+        "independent users of a set do not take turns in time",
     ),
     method="sharding/v2",
 )
@@ -70,8 +74,9 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
     dealt = float(((np.unique(owners, return_counts=True)[1] / len(owners)) ** 2).sum())
     met_rarely = bernoulli_lower_log_e(count, len(rows), chance)
     same = int((_distinct(exact.values[rows], owners) >= 2).sum())
-    # Where whole prompts recur as a common set makes them, fragments cannot speak against it.
-    log_e = met_rarely if same >= chance * len(rows) else mean_log_e([met_rarely, _dealt_log_e(within, met, dealt)])
+    # Where whole prompts recur as a common set makes them, fragments cannot speak against it; a queue that begins again can.
+    spoken = _in_passes(candidate, rows) if same >= chance * len(rows) else _dealt_log_e(within, met, dealt)
+    log_e = mean_log_e([met_rarely, spoken])
     return PROCEDURE.from_log_e(
         log_e,
         statement=(
@@ -85,6 +90,22 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
         n_unit="exchanges",
         input_digest=candidate.input_digest,
     )
+
+
+def _in_passes(candidate: Candidate, rows: Numbers) -> float:
+    """Log e-value of few whole prompts that recur within one third of the exchanges in time order, the mean over the thirds.
+
+    A queue that is worked off again gives every prompt out once before it gives one out twice; independent users of a set meet at all times.
+    """
+    study = candidate.study
+    exact, owners = study.column("exact").values[rows], study.numbers[rows]
+    order = np.lexsort((study.column("delivery").values[rows], study.column("time_us").values[rows]))
+    found = []
+    for part in np.array_split(order, PASSES):
+        met = int((_distinct(exact[part], owners[part]) >= 2).sum())
+        others = candidate.sampled_share * (1.0 - _largest_share(owners[part])) * len(part) / len(rows)
+        found.append(bernoulli_lower_log_e(met, len(part), 1.0 - math.exp(-others / POOL_FACTOR)))
+    return mean_log_e(found)
 
 
 def _dealt_log_e(within: int, met: int, dealt: float) -> float:
