@@ -20,7 +20,7 @@ from stillwatch.detection.campaigns.describing import campaign_id, capability, e
 from stillwatch.detection.campaigns.explanations import Result
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
 from stillwatch.detection.campaigns.membership import standing_members
-from stillwatch.detection.campaigns.reading import SampledExchanges, every
+from stillwatch.detection.campaigns.reading import SampledExchanges, every, near_each_other
 from stillwatch.detection.campaigns.selection import Selection
 from stillwatch.detection.campaigns.study import Study
 from stillwatch.detection.links.attributes import AttributeTable
@@ -83,7 +83,7 @@ def assemble(
     considered: list[Campaign] = []
     victim_of: dict[str, str] = {}
     licensed_in: dict[str, str] = {}
-    found = _discoveries(tested, selection, conduct, len(accounts))
+    found = _discoveries(tested, selection, _bearers(tested, selection, conduct, sampled), len(accounts))
     taken = np.zeros(len(accounts), dtype=bool)
     for _, members, _ in found:
         taken[members] = True
@@ -120,7 +120,6 @@ def _selected(
     """Return (campaign, members whose key was stolen, members under an agreement) of a selected candidate."""
     candidate = one.candidate.with_study(study)
     licensed = candidate.accounts.licensed
-    members = _senders(_shown(candidate, members))  # bystanders are left out before anything is said
     stolen = victims(_shown(candidate, members))
     remaining = np.setdiff1d(members, stolen)
     listed = remaining if licensed[remaining].all() else remaining[~licensed[remaining]]
@@ -189,15 +188,30 @@ def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[n
     return chosen + alone[:MOST_LEADS]
 
 
+def _bearers(
+    tested: list[Tested], selection: Selection, conduct: Conduct, sampled: SampledExchanges
+) -> dict[int, Numbers]:
+    """Return for each selected candidate the members that bear its evidence and send its text; bystanders are left out."""
+    bearers = {
+        place: standing_members(tested[place].candidate, tested[place].results, conduct) for place in selection.kept
+    }
+    kept = [place for place in selection.kept if len(bearers[place])]
+    kept = [kept[turn] for turn in near_each_other([bearers[place] for place in kept])]
+    for turns, study in sampled.batches([bearers[place] for place in kept]):
+        for place in (kept[turn] for turn in turns):
+            bearers[place] = _senders(_shown(tested[place].candidate.with_study(study), bearers[place]))
+        del study  # before the next batch is read
+    return bearers
+
+
 def _discoveries(
-    tested: list[Tested], selection: Selection, conduct: Conduct, accounts: int
+    tested: list[Tested], selection: Selection, bearers: dict[int, Numbers], accounts: int
 ) -> list[tuple[Tested, Numbers, float]]:
     """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
     taken = np.zeros(accounts, dtype=bool)
     found: list[tuple[Tested, Numbers, float]] = []
     for place in selection.kept:
-        one = tested[place]
-        standing = standing_members(one.candidate, one.results, conduct)
+        one, standing = tested[place], bearers[place]
         least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
         if len(standing) < least:
             continue  # the claims are about most members of the candidate; a few do not inherit them
