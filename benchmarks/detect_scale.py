@@ -38,6 +38,7 @@ class ScaleFigure:
     wall_seconds: float
     processor_seconds: float
     peak_bytes: int
+    """Resident memory of the whole process tree."""
     exchanges_per_second: float
     campaigns: int
     stages: dict[str, float]
@@ -120,7 +121,7 @@ def goals(figures: list[ScaleFigure], cores: int) -> list[str]:
         in_time, in_memory = largest.wall_seconds <= GOAL_SECONDS, largest.peak_bytes <= GOAL_BYTES
         lines.append(
             f"{_mark(in_time)} 10M in at most {GOAL_SECONDS:.0f} s on {GOAL_CORES} cores: "
-            f"{largest.wall_seconds:.0f} s on {cores}"
+            f"{largest.wall_seconds:.1f} s on {cores}"
         )
         lines.append(f"{_mark(in_memory)} 10M in at most {GOAL_BYTES / 1e9:.0f} GB: {largest.peak_bytes / 1e9:.2f} GB")
     else:

@@ -1,12 +1,15 @@
 """Run `stillwatch` as a user would, in a process of its own, and measure it.
 
 Takes command-line arguments. Gives the JSON document that the verb printed, wall and processor seconds and the peak
-resident memory. Memory is the kernel's high-water mark of the process (VmHWM), read while it runs: the figure that
-`getrusage` gives for a child starts at the parent's size. On systems without /proc it falls back to that figure.
+resident memory of its whole process tree. Memory is the kernel's high-water mark of the process (VmHWM) or, where it has
+children, the largest sum of resident memory seen over the tree (pages that processes share count for each): read while it runs,
+since the figure that `getrusage` gives for a child starts at the parent's size. On systems without /proc it falls back to that
+figure.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -20,7 +23,7 @@ from typing import Any
 
 _ENTRY = "import sys; from stillwatch.cli.main import main; sys.exit(main())"
 _LOOK_EVERY = 0.05
-"""Seconds between looks at the high-water mark; it never falls, so only the last 50 ms can be missed."""
+"""Seconds between looks; the high-water mark never falls, so that of one process only the last 50 ms can be missed."""
 
 
 class InvocationError(Exception):
@@ -38,6 +41,7 @@ class Invocation:
     wall_seconds: float
     processor_seconds: float
     peak_bytes: int
+    """Resident memory of the process and its descendants together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,7 @@ def stillwatch(*arguments: str, timeout: float = 7_200.0) -> Invocation:
         child = subprocess.Popen([sys.executable, "-c", _ENTRY, *arguments, "--json"], stdout=said, stderr=told)
         peak, pid, status, usage = 0, 0, 0, None
         while not pid:
-            peak = max(peak, _high_water(child.pid))
+            peak = max(peak, resident_peak(child.pid))
             time.sleep(_LOOK_EVERY)
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
             if not pid and time.monotonic() - began > timeout:
@@ -117,13 +121,32 @@ def stillwatch(*arguments: str, timeout: float = 7_200.0) -> Invocation:
     )
 
 
-def _high_water(pid: int) -> int:
-    """Peak resident bytes of a process so far; 0 where the system does not say."""
+def resident_peak(pid: int) -> int:
+    """Resident bytes: the larger of a process's own peak so far and what it and its descendants hold now; 0 where the system does not say."""
+    held, waiting = 0, _children(pid)
+    while waiting:
+        descendant = waiting.pop()
+        held += _status_bytes(descendant, "VmRSS:")
+        waiting += _children(descendant)
+    return max(_status_bytes(pid, "VmHWM:"), _status_bytes(pid, "VmRSS:") + held)
+
+
+def _status_bytes(pid: int, field: str) -> int:
+    """Return a size that the kernel states of a process; 0 where it does not."""
     try:
         text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
         return 0
     for line in text.splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(field):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes that any thread of a process started and that still run."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread may have ended
+            found += map(int, task.read_text(encoding="utf-8").split())
+    return found

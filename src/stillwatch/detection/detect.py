@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,11 @@ from stillwatch.detection.campaigns.candidate import Candidate, build_candidate,
 from stillwatch.detection.campaigns.claims.conduct import measure_conduct
 from stillwatch.detection.campaigns.claims.dealt_out import dealt_out_claim
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
-from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts
+from stillwatch.detection.campaigns.claims.synchrony import LARGEST_GROUP, MinuteCounts
 from stillwatch.detection.campaigns.claims.template_lift import Degrees
 from stillwatch.detection.campaigns.explanations import CHANCE, PRODUCT, weigh
-from stillwatch.detection.campaigns.queries import MEMBER_DAYS, MINUTES, STUDY
+from stillwatch.detection.campaigns.reading import BATCH_EXCHANGES, SampledExchanges, every, near_each_other
 from stillwatch.detection.campaigns.selection import select
-from stillwatch.detection.campaigns.study import Study
 from stillwatch.detection.campaigns.testing import (
     Measured,
     applicable_explanations,
@@ -94,6 +93,7 @@ def detect_campaigns(
     files: tuple[str, ...],
     level: float,
     progress: Progress,
+    batch_exchanges: int = BATCH_EXCHANGES,
 ) -> Detection:
     """Find campaigns at a promised false-discovery rate.
 
@@ -107,6 +107,7 @@ def detect_campaigns(
         files: Source files by number, for exhibits.
         level: False-discovery rate over campaigns, in (0, 1).
         progress: Told of the advance.
+        batch_exchanges: Sampled exchanges that are in memory at once; the result does not depend on it.
 
     Raises:
         DetectionError: when two account ids share a hash.
@@ -125,12 +126,12 @@ def detect_campaigns(
         conduct=measure_conduct(accounts, background.reference),
         histories=load_histories(engine, accounts, facts),
     )
-    tested = _test_groups(engine, seeded.groups, table, accounts, measured, level, progress)
+    sampled = SampledExchanges(engine=engine, accounts=accounts, most=batch_exchanges)
+    tested = _test_groups(sampled, seeded.groups, table, measured, level, progress)
     selection = select(
         [one.log_e for one in tested], [one.candidate.members for one in tested], seeded.considered, level
     )
-    member_days = engine.run(MEMBER_DAYS) if tested else MEMBER_DAYS_EMPTY
-    assembled = assemble(tested, selection, measured.conduct, member_days, accounts, files)
+    assembled = assemble(tested, selection, measured.conduct, sampled, files)
     return Detection(
         campaigns=assembled.campaigns,
         considered=assembled.considered,
@@ -174,16 +175,6 @@ def _load(engine: Engine, facts: Facts, reference_prefix: str | None, progress: 
     progress.advance(1)
     progress.end()
     return accounts
-
-
-MEMBER_DAYS_EMPTY = pa.table(
-    {
-        "account": pa.array([], pa.int64()),
-        "day": pa.array([], pa.int32()),
-        "model": pa.array([], pa.string()),
-        "exchanges": pa.array([], pa.int64()),
-    }
-)
 
 
 def _pivots(engine: Engine, releases: Releases, accounts: Accounts) -> tuple[PivotShares, ...]:
@@ -238,52 +229,82 @@ def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> Se
 
 
 def _test_groups(
-    engine: Engine,
+    sampled: SampledExchanges,
     groups: tuple[Group, ...],
     table: AttributeTable,
-    accounts: Accounts,
     measured: Measured,
     level: float,
     progress: Progress,
 ) -> list[Tested]:
+    """Test all groups: first whether the members act together, then, of those that do, what they send.
+
+    Only the second needs sampled exchanges, and is asked batch by batch.
+    """
     if not groups:
         return []
-    studied = np.unique(np.concatenate([group.members for group in groups]))
-    engine.register("studied", pa.table({"account": pa.array(accounts.hashes[studied], pa.int64())}))
-    study = Study(engine.run(STUDY), accounts.hashes)
-    counted = engine.run(MINUTES)
-    minutes = MinuteCounts(
-        numbers=np.searchsorted(accounts.hashes, counted["account"].to_numpy()),
-        minutes=counted["minute"].to_numpy().astype(np.int64),
-        exchanges=counted["exchanges"].to_numpy(),
-    )
-    threshold = -math.log(level)
+    accounts, threshold = sampled.accounts, -math.log(level)
+    minutes = _minutes(sampled, groups)
     progress.begin("tests", len(groups))
     tested = []
     for group in groups:
         digest = hashlib.blake2b(accounts.hashes[group.members].tobytes(), digest_size=16).hexdigest()
-        candidate = build_candidate(group, accounts, table, study, measured.background, digest)
-        tested.append(_test(candidate, measured, minutes, threshold))
-        progress.advance(1)
+        candidate = build_candidate(group, accounts, table, None, measured.background, digest)
+        tested.append(_test_coordination(candidate, measured, minutes, threshold))
+        if not _asked_what_it_sends(tested[-1]):
+            progress.advance(1)
+    asked = [place for place, one in enumerate(tested) if _asked_what_it_sends(one)]
+    asked = [asked[place] for place in near_each_other([tested[place].candidate.members for place in asked])]
+    for places, study in sampled.batches([tested[place].candidate.members for place in asked]):
+        for place in places:
+            one = tested[asked[place]]
+            tested[asked[place]] = _test_extraction(one, one.candidate.with_study(study), measured, threshold)
+            progress.advance(1)
+        del study  # before the next batch is read
     progress.end()
     return tested
 
 
-def _test(candidate: Candidate, measured: Measured, minutes: MinuteCounts, threshold: float) -> Tested:
-    """Test one candidate; a group that no one hand is shown to hold is not asked what it sends, for its e-value is settled."""
-    applicable = applicable_explanations(candidate)
+def _minutes(sampled: SampledExchanges, groups: tuple[Group, ...]) -> MinuteCounts:
+    """Read the minutes of the accounts whose synchrony is tested."""
+    counted = sampled.minutes(every(group.members[:LARGEST_GROUP] for group in groups if len(group.members) > 1))
+    return MinuteCounts(
+        numbers=np.searchsorted(sampled.accounts.hashes, counted["account"].to_numpy()),
+        minutes=counted["minute"].to_numpy(),
+    )
+
+
+def _test_coordination(candidate: Candidate, measured: Measured, minutes: MinuteCounts, threshold: float) -> Tested:
+    """Test whether one hand holds the members; of a single account there is nothing to ask."""
     results = coordination_results(candidate, measured, minutes) if len(candidate.members) > 1 else []
-    explanations = weigh({result.name: result for result in results}, applicable, threshold)
+    by_name = {result.name: result for result in results}
+    explanations = weigh(by_name, applicable_explanations(candidate), threshold)
     log_e = {explanation.name: explanation.log_e for explanation in explanations}
-    coordinated = log_e.get(CHANCE.name, 0.0) >= threshold
-    if len(candidate.members) == 1 or (coordinated and log_e[PRODUCT.name] > 0.0):
-        results += extraction_results(candidate, measured.histories)
-        results.append(dealt_out_claim(candidate, {result.name: result for result in results}))
-        explanations = weigh({result.name: result for result in results}, applicable, threshold)
     return Tested(
         candidate=candidate,
-        results={result.name: result for result in results},
+        results=by_name,
+        explanations=explanations,
+        log_e=min(log_e.values()),
+        coordinated=log_e.get(CHANCE.name, 0.0) >= threshold,
+    )
+
+
+def _asked_what_it_sends(tested: Tested) -> bool:
+    """Tell whether the second half of the tests can matter: for a group that no one hand is shown to hold, the e-value is settled."""
+    if len(tested.candidate.members) == 1:
+        return True
+    log_e = {explanation.name: explanation.log_e for explanation in tested.explanations}
+    return tested.coordinated and log_e[PRODUCT.name] > 0.0
+
+
+def _test_extraction(tested: Tested, candidate: Candidate, measured: Measured, threshold: float) -> Tested:
+    """Test what the members send; `candidate` is the tested one with its sampled exchanges, which are not kept."""
+    results = [*tested.results.values(), *extraction_results(candidate, measured.histories)]
+    results.append(dealt_out_claim(candidate, {result.name: result for result in results}))
+    by_name = {result.name: result for result in results}
+    explanations = weigh(by_name, applicable_explanations(candidate), threshold)
+    return replace(
+        tested,
+        results=by_name,
         explanations=explanations,
         log_e=min(explanation.log_e for explanation in explanations),
-        coordinated=coordinated,
     )

@@ -56,12 +56,27 @@ def quantile_higher(sorted_values: Sequence[Number], q: float) -> Number:
         TooLittleDataError: for no value.
         ArgumentError: for q outside [0, 1] or values that do not ascend.
     """
-    position = Fraction(repr(probability("q", q)))
-    if len(sorted_values) == 0:
-        raise TooLittleDataError("got 0 values in sorted_values, expected at least 1; state Inconclusive")
+    position = quantile_position(len(sorted_values), q)
     for index, (earlier, later) in enumerate(pairwise(sorted_values), start=1):
         if not earlier <= later:
             raise ArgumentError(
                 f"got sorted_values[{index}]={later} after {earlier}, expected ascending values; sort them first"
             )
-    return sorted_values[math.ceil(position * (len(sorted_values) - 1))]
+    return sorted_values[position]
+
+
+def quantile_position(n: int, q: float) -> int:
+    """Return ceil(q (n - 1)), the position of `quantile_higher` among n ascending values.
+
+    Args:
+        n: Number of values, at least 1.
+        q: in [0, 1], read as the decimal number that it prints as.
+
+    Raises:
+        TooLittleDataError: for no value.
+        ArgumentError: for q outside [0, 1].
+    """
+    share = Fraction(repr(probability("q", q)))
+    if n == 0:
+        raise TooLittleDataError("got 0 values in sorted_values, expected at least 1; state Inconclusive")
+    return math.ceil(share * (n - 1))

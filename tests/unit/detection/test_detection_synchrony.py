@@ -35,7 +35,7 @@ def test_moments_are_those_of_all_rotations(seed: int) -> None:
 def minutes_of(active: dict[int, set[int]]) -> MinuteCounts:
     rows = sorted((number, minute) for number, minutes in active.items() for minute in minutes)
     numbers, minutes = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
-    return MinuteCounts(numbers=numbers, minutes=minutes, exchanges=np.ones(len(rows), dtype=np.int64))
+    return MinuteCounts(numbers=numbers, minutes=minutes.astype(np.int32))
 
 
 def claim_of(active: dict[int, set[int]]) -> Claim | Inconclusive:

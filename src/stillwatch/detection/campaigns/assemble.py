@@ -1,6 +1,6 @@
 """Assembling: from tested and selected candidates to `Campaign` records and one row per account.
 
-Takes the candidates with their claims, the selection, and the members' days. Gives campaigns (flagged), considered candidates (not
+Takes the candidates with their claims, the selection, and what the engine holds of their members. Gives campaigns (flagged), considered candidates (not
 flagged, but shown to be coordinated) and the table of accounts.
 """
 
@@ -20,7 +20,9 @@ from stillwatch.detection.campaigns.describing import campaign_id, capability, e
 from stillwatch.detection.campaigns.explanations import Result
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
 from stillwatch.detection.campaigns.membership import standing_members
+from stillwatch.detection.campaigns.reading import SampledExchanges, every, near_each_other
 from stillwatch.detection.campaigns.selection import Selection
+from stillwatch.detection.campaigns.study import Study
 from stillwatch.detection.links.attributes import AttributeTable
 from stillwatch.detection.links.groups import LEAST_MEMBERS, Group
 from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
@@ -47,6 +49,7 @@ class Tested:
     """A candidate after its tests."""
 
     candidate: Candidate
+    """Without its sampled exchanges: candidates are many."""
     results: dict[str, Result]
     explanations: tuple[Explanation, ...]
     log_e: float
@@ -71,39 +74,58 @@ def assemble(
     tested: list[Tested],
     selection: Selection,
     conduct: Conduct,
-    member_days: pa.Table,
-    accounts: Accounts,
+    sampled: SampledExchanges,
     files: tuple[str, ...],
 ) -> Assembled:
-    """Build the campaigns and the considered candidates."""
-    days = _MemberDays(member_days, accounts)
+    """Build the campaigns and the considered candidates; the exchanges of those alone are read again."""
+    accounts = sampled.accounts
     campaigns: list[Campaign] = []
     considered: list[Campaign] = []
     victim_of: dict[str, str] = {}
     licensed_in: dict[str, str] = {}
+    found = _discoveries(tested, selection, _bearers(tested, selection, conduct, sampled), len(accounts))
     taken = np.zeros(len(accounts), dtype=bool)
-    for one, members, q_value in _discoveries(tested, selection, conduct, len(accounts)):
+    for _, members, _ in found:
         taken[members] = True
-        stolen = victims(_shown(one.candidate, members))
-        remaining = np.setdiff1d(members, stolen)
-        listed = remaining if accounts.licensed[remaining].all() else remaining[~accounts.licensed[remaining]]
-        shown = _shown(one.candidate, listed if len(listed) else members)
-        finding, reason = selected_finding(shown, remaining)
-        campaign = _campaign(one, shown, finding, reason, q_value, days, files)
-        victim_of.update({accounts.ids[number]: campaign.id for number in stolen})
-        licensed_in.update({accounts.ids[number]: campaign.id for number in remaining if accounts.licensed[number]})
-        (campaigns if finding in FLAGGED_FINDINGS else considered).append(campaign)
-    for place in _unselected(tested, selection, taken):
-        one = tested[place]
-        named = unselected_finding(one.explanations, one.coordinated, len(one.candidate.members))
-        if named is not None:
-            considered.append(_campaign(one, one.candidate, *named, float(selection.q_values[place]), days, files))
+    others = [(tested[place], float(selection.q_values[place])) for place in _unselected(tested, selection, taken)]
+    listed = [*(members for _, members, _ in found), *(one.candidate.members for one, _ in others)]
+    days = _MemberDays(sampled.days(every(listed)), accounts)
+    for places, study in sampled.batches(listed):
+        for place in places:
+            if place < len(found):
+                one, members, q_value = found[place]
+                campaign, stolen, licensed = _selected(one, study, members, q_value, days, files)
+                victim_of.update({accounts.ids[number]: campaign.id for number in stolen})
+                licensed_in.update({accounts.ids[number]: campaign.id for number in licensed})
+                (campaigns if campaign.finding in FLAGGED_FINDINGS else considered).append(campaign)
+                continue
+            one, q_value = others[place - len(found)]
+            named = unselected_finding(one.explanations, one.coordinated, len(one.candidate.members))
+            if named is not None:
+                shown = one.candidate.with_study(study)
+                considered.append(_campaign(one, shown, *named, q_value, days, files))
+                del shown
+        del study  # before the next batch is read
     return Assembled(
         campaigns=tuple(campaigns),
         considered=tuple(considered),
         victims=victim_of,
         licensed=licensed_in,
     )
+
+
+def _selected(
+    one: Tested, study: Study, members: Numbers, q_value: float, days: _MemberDays, files: tuple[str, ...]
+) -> tuple[Campaign, Numbers, Numbers]:
+    """Return (campaign, members whose key was stolen, members under an agreement) of a selected candidate."""
+    candidate = one.candidate.with_study(study)
+    licensed = candidate.accounts.licensed
+    stolen = victims(_shown(candidate, members))
+    remaining = np.setdiff1d(members, stolen)
+    listed = remaining if licensed[remaining].all() else remaining[~licensed[remaining]]
+    shown = _shown(candidate, listed if len(listed) else members)
+    finding, reason = selected_finding(shown, remaining)
+    return _campaign(one, shown, finding, reason, q_value, days, files), stolen, remaining[licensed[remaining]]
 
 
 def account_rows(accounts: Accounts, assembled: Assembled) -> pa.Table:
@@ -166,17 +188,30 @@ def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[n
     return chosen + alone[:MOST_LEADS]
 
 
+def _bearers(
+    tested: list[Tested], selection: Selection, conduct: Conduct, sampled: SampledExchanges
+) -> dict[int, Numbers]:
+    """Return for each selected candidate the members that bear its evidence and send its text; bystanders are left out."""
+    bearers = {
+        place: standing_members(tested[place].candidate, tested[place].results, conduct) for place in selection.kept
+    }
+    kept = [place for place in selection.kept if len(bearers[place])]
+    kept = [kept[turn] for turn in near_each_other([bearers[place] for place in kept])]
+    for turns, study in sampled.batches([bearers[place] for place in kept]):
+        for place in (kept[turn] for turn in turns):
+            bearers[place] = _senders(_shown(tested[place].candidate.with_study(study), bearers[place]))
+        del study  # before the next batch is read
+    return bearers
+
+
 def _discoveries(
-    tested: list[Tested], selection: Selection, conduct: Conduct, accounts: int
+    tested: list[Tested], selection: Selection, bearers: dict[int, Numbers], accounts: int
 ) -> list[tuple[Tested, Numbers, float]]:
     """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
     taken = np.zeros(accounts, dtype=bool)
     found: list[tuple[Tested, Numbers, float]] = []
     for place in selection.kept:
-        one = tested[place]
-        standing = standing_members(one.candidate, one.results, conduct)
-        if len(standing):
-            standing = _senders(_shown(one.candidate, standing))
+        one, standing = tested[place], bearers[place]
         least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
         if len(standing) < least:
             continue  # the claims are about most members of the candidate; a few do not inherit them

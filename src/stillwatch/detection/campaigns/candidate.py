@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.detection.campaigns.ordered_reference import OrderedReference
 from stillwatch.detection.campaigns.study import Study
+from stillwatch.detection.errors import DetectionError
 from stillwatch.detection.links.attributes import AttributeTable
 from stillwatch.detection.links.groups import Group
 from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
@@ -35,8 +38,25 @@ class Background:
     """Account numbers that may serve as reference and have enough exchanges."""
     rich_bin: int | None
     """First bin of output tokens that three quarters of reference exchanges (one vote per account) stay below."""
+    rich: Numbers
+    """[accounts] exchanges with an answer of `rich_bin` or more; none where that is null."""
+    answered: Numbers
+    """[accounts] exchanges with an output token count."""
     carries: dict[Kind, bool]
     """Kind of attribute -> whether any value of it is shared by two accounts of this run."""
+    ordered: dict[str, OrderedReference] = field(default_factory=dict)
+    """Name of a number of every account -> the reference accounts' numbers in order, found when first asked for."""
+
+    def in_order(self, name: str, number: Callable[[Numbers], npt.NDArray[np.float64]]) -> OrderedReference:
+        """Return the reference accounts' numbers in order.
+
+        Args:
+            name: Of the number; one name has one meaning throughout a run.
+            number: Gives the number of each of these accounts, NaN where there is none.
+        """
+        if name not in self.ordered:
+            self.ordered[name] = OrderedReference.of(self.reference, number(self.reference))
+        return self.ordered[name]
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: rows are gathered when a test first asks for them
@@ -46,11 +66,38 @@ class Candidate:
     group: Group
     accounts: Accounts
     table: AttributeTable
-    study: Study
     background: Background
-    outsiders: Numbers
-    """Reference accounts that are not members, in ascending order."""
     input_digest: str
+    read: Study | None
+    """Sampled exchanges of the members at least; null before they are read."""
+
+    @property
+    def study(self) -> Study:
+        """Sampled exchanges; tests of coordination come before they are read, and go without them.
+
+        Raises:
+            DetectionError: when they are not read.
+        """
+        if self.read is None:
+            raise DetectionError(
+                "a test asked for sampled exchanges of a candidate that are not read yet; expected a test of what it"
+                " sends; run it among the tests of extraction"
+            )
+        return self.read
+
+    @property
+    def outsiders(self) -> Numbers:
+        """Reference accounts that are not members, ascending; found anew each time, since they are many and candidates too."""
+        reference = self.background.reference
+        places = np.searchsorted(reference, self.members)
+        inside = places < len(reference)
+        places = places[inside]
+        found: Numbers = np.delete(reference, places[reference[places] == self.members[inside]])
+        return found
+
+    def with_study(self, read: Study | None) -> Candidate:
+        """Return the candidate with these sampled exchanges, or without any; what was gathered from others is forgotten."""
+        return replace(self, read=read)
 
     @property
     def members(self) -> Numbers:
@@ -103,7 +150,8 @@ def measure_background(accounts: Accounts, table: AttributeTable) -> Background:
     """Measure the reference accounts once for all candidates."""
     reference = np.flatnonzero(accounts.reference & (accounts.exchanges >= LEAST_EXCHANGES))
     outputs = accounts.histograms["outputs"]
-    answered = reference[outputs[reference].sum(axis=1) >= LEAST_EXCHANGES]
+    totals = outputs.sum(axis=1, dtype=np.int64)
+    answered = reference[totals[reference] >= LEAST_EXCHANGES]
     rich_bin = None
     if len(answered) >= LEAST_REFERENCE:
         shares = outputs[answered] / outputs[answered].sum(axis=1, keepdims=True)
@@ -112,20 +160,26 @@ def measure_background(accounts: Accounts, table: AttributeTable) -> Background:
     return Background(
         reference=reference,
         rich_bin=rich_bin,
+        rich=np.zeros_like(totals) if rich_bin is None else outputs[:, rich_bin:].sum(axis=1, dtype=np.int64),
+        answered=totals,
         carries={kind: bool(np.any(table.kinds == int(kind))) for kind in Kind},
     )
 
 
 def build_candidate(
-    group: Group, accounts: Accounts, table: AttributeTable, study: Study, background: Background, input_digest: str
+    group: Group,
+    accounts: Accounts,
+    table: AttributeTable,
+    study: Study | None,
+    background: Background,
+    input_digest: str,
 ) -> Candidate:
     """Bring a group together with what its tests look at."""
     return Candidate(
         group=group,
         accounts=accounts,
         table=table,
-        study=study,
         background=background,
-        outsiders=np.setdiff1d(background.reference, group.members, assume_unique=True),
         input_digest=input_digest,
+        read=study,
     )

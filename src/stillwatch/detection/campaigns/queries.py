@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from stillwatch.detection.profiles.queries import SAMPLE_COLUMNS
 from stillwatch.engines.protocol import Query
 from stillwatch.records.sketch import SKETCH
 from stillwatch.records.table import Column, TableSchema
 
 STUDIED = TableSchema(
     name="studied",
-    columns=(
-        Column(name="account", type="int64", required=True, about="Hash of an account that a candidate contains."),
-    ),
+    columns=(Column(name="account", type="int64", required=True, about="Hash of an account that is asked about."),),
 )
-"""Input table: accounts of all candidates, each once."""
+"""Input table: accounts of the candidates that are looked at, each once."""
+
+STUDY_COLUMNS = (
+    "account", "exchange_id", "delivery", "source_no", "source_offset", "source_length", "time_us", "exact", "shape",
+    "prefix", "suffix", "system", "spans", "bands", "intent", "prompt_words", "response_signs", "network",
+    "user_agent", "tls", "configuration",
+)  # fmt: skip
+"""What tests of candidates look at; a column that none needs is not read."""
 
 STUDY = Query(
     name="study",
     about="Sampled exchanges of the accounts under study.",
     reads=("sample", "studied"),
-    gives=TableSchema(name="study", columns=tuple(SKETCH.column(name) for name in SAMPLE_COLUMNS)),
+    gives=TableSchema(name="study", columns=tuple(SKETCH.column(name) for name in STUDY_COLUMNS)),
     sql=f"""
-SELECT {", ".join("s." + name for name in SAMPLE_COLUMNS)}
+SELECT {", ".join("s." + name for name in STUDY_COLUMNS)}
 FROM sample AS s JOIN studied AS t ON s.account = t.account
 ORDER BY account, delivery
 """,
@@ -29,18 +33,17 @@ ORDER BY account, delivery
 
 MINUTES = Query(
     name="minutes",
-    about="Exchanges of the accounts under study per minute.",
+    about="The minutes in which the accounts under study act.",
     reads=("exchanges", "studied"),
     gives=TableSchema(
         name="minutes",
         columns=(
             Column(name="account", type="int64", required=True, about="Hash of the account id."),
             Column(name="minute", type="int32", required=True, about="Minutes since the epoch."),
-            Column(name="exchanges", type="int64", required=True, about="Exchanges."),
         ),
     ),
     sql="""
-SELECT e.account AS account, e.minute AS minute, count(*) AS exchanges
+SELECT e.account AS account, e.minute AS minute
 FROM exchanges AS e JOIN studied AS t ON e.account = t.account
 GROUP BY e.account, e.minute
 ORDER BY account, minute

@@ -1,7 +1,7 @@
-"""The study: sampled exchanges of every account that a candidate contains, as columns in memory.
+"""The study: sampled exchanges of the accounts of a few candidates, as columns in memory.
 
 Takes the rows of `STUDY`. Gives arrays ordered by (account number, delivery hash). At most about `per_account` rows for each
-account, so memory is linear in the accounts under study.
+account, so memory is linear in the accounts under study; `reading.py` bounds how many those are at a time.
 """
 
 from __future__ import annotations
@@ -18,22 +18,13 @@ from stillwatch.detection.links.kinds import Kind
 
 Integers = npt.NDArray[np.int64]
 
+# Kinds whose values rows are searched for: what the prompts share.
 LIST_KINDS = {Kind.SPAN: "spans", Kind.BAND: "bands"}
 SCALAR_KINDS = {
     Kind.SHAPE: "shape",
     Kind.PREFIX: "prefix",
     Kind.SUFFIX: "suffix",
     Kind.SYSTEM: "system",
-    Kind.PAYMENT: "payment",
-    Kind.IP: "ip",
-    Kind.NETWORK: "network",
-    Kind.TLS: "tls",
-    Kind.USER_AGENT: "user_agent",
-    Kind.EMAIL_DOMAIN: "email_domain",
-    Kind.ORGANIZATION: "organization",
-    Kind.BEHAVIOUR: "parameters",
-    Kind.TOOLS: "tools",
-    Kind.CONFIGURATION: "configuration",
 }
 
 

@@ -8,6 +8,7 @@ everybody: a NAT address or a common client weighs next to nothing by its own fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ LEAST_SHARE = 0.02
 """A text value on fewer of an account's exchanges than this share (and 2 exchanges) does not mark the account."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: degrees and rarity are counted when first asked for
 class AttributeTable:
     """Values and their carriers, in the order of (kind, value)."""
 
@@ -40,12 +41,12 @@ class AttributeTable:
     accounts: int
     """All accounts seen."""
 
-    @property
+    @cached_property
     def degrees(self) -> npt.NDArray[np.int64]:
         """[v] carriers of each value."""
         return np.diff(self.starts)
 
-    @property
+    @cached_property
     def rarity(self) -> npt.NDArray[np.float64]:
         """[v] ln(accounts / carriers), in nats."""
         return np.log(self.accounts / np.maximum(self.degrees, 1))

@@ -195,15 +195,13 @@ GAP_EDGES_US = tuple(
 )
 WORD_EDGES = (4, 8, 12, 18, 26, 36, 50, 70, 100, 150, 250, 500, 1_000)
 OUTPUT_EDGES = (2, 8, 24, 60, 100, 150, 220, 320, 450, 650, 900, 1_300, 2_000, 4_000)
-CALENDAR_BINS = 128
-"""Six-hour slots of the calendar; after 32 days it begins again."""
-FEATURES = ("hours", "gaps", "words", "outputs", "openings", "calendar")
+FEATURES = ("hours", "gaps", "words", "outputs", "openings")
 """Histogram features of an account; a row's `feature` is the index here."""
-FEATURE_BINS = (24, len(GAP_EDGES_US) + 1, len(WORD_EDGES) + 1, len(OUTPUT_EDGES) + 1, 32, CALENDAR_BINS)
+FEATURE_BINS = (24, len(GAP_EDGES_US) + 1, len(WORD_EDGES) + 1, len(OUTPUT_EDGES) + 1, 32)
 
 HISTOGRAMS = Query(
     name="histograms",
-    about="Per account and feature: exchanges in each bin (hour of the day, gap to the next, words, output tokens, opening, calendar).",
+    about="Per account and feature: exchanges in each bin (hour of the day, gap to the next, words, output tokens, opening).",
     reads=("exchanges",),
     gives=TableSchema(
         name="histograms",
@@ -232,9 +230,6 @@ FROM exchanges WHERE output_tokens IS NOT NULL GROUP BY account, {_edges_sql("ou
 UNION ALL
 SELECT account, 4 AS feature, ((opening % 32) + 32) % 32 AS bin, count(*) AS exchanges
 FROM exchanges WHERE opening IS NOT NULL GROUP BY account, ((opening % 32) + 32) % 32
-UNION ALL
-SELECT account, 5 AS feature, div(hour, 6) % {CALENDAR_BINS} AS bin, count(*) AS exchanges
-FROM exchanges GROUP BY account, div(hour, 6) % {CALENDAR_BINS}
 ORDER BY account, feature, bin
 """,
 )

@@ -35,4 +35,5 @@ def concealed_reasoning_claim(candidate: Candidate) -> Claim | Inconclusive:
         signed=accounts.capabilities[:, CAPABILITY_SIGNS.index(SIGNS)],
         known=accounts.prompts,
         what="try to bring out hidden reasoning",
+        number="hidden reasoning",
     )

@@ -42,4 +42,5 @@ def concentration_claim(candidate: Candidate) -> Claim | Inconclusive:
         known=accounts.prompts,
         what=f"aim at {title}",
         tried=math.log(len(CAPABILITY_SIGNS)),
+        number=f"aims at {title}",
     )

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
 from stillwatch.detection.campaigns.claims.ranking import rank_p_values
 from stillwatch.detection.campaigns.claims.stating import Procedure
+from stillwatch.detection.campaigns.study import in_sorted
 from stillwatch.detection.links.groups import LEAST_MEMBERS
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.detection.profiles.closeness import LEAST_COUNT, shares
@@ -57,6 +58,24 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LikeVolume:
+    """Reference accounts of one volume, with what candidates are compared with, gathered once."""
+
+    numbers: Numbers
+    """[n] account numbers, ascending."""
+    shares: dict[str, Floats]
+    """Histogram -> [n, bins]"""
+    noise: dict[str, Floats]
+    """Histogram -> [n]"""
+    pace: Floats
+    """[n]"""
+
+    def __len__(self) -> int:
+        """Return the number of accounts."""
+        return len(self.numbers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conduct:
     """How every account sends, measured once for all candidates."""
 
@@ -70,7 +89,7 @@ class Conduct:
     """[n] ln of exchanges per active day."""
     reference: Numbers
     """Accounts that may serve as reference, ascending."""
-    by_volume: dict[int, Numbers] = field(default_factory=dict)
+    by_volume: dict[int, LikeVolume] = field(default_factory=dict)
     """Power of two of a volume -> reference accounts of like volume, found when first asked for."""
 
 
@@ -105,19 +124,23 @@ def conduct_p_values(conduct: Conduct, members: Numbers, centre: Numbers | None 
         ([m] in (0, 1], reference accounts).
     """
     centre = members if centre is None else centre
-    reference = _like_volume(conduct, float(np.median(conduct.exchanges[members])))
-    reference = reference[~np.isin(reference, members)]
-    if len(reference) < LEAST_REFERENCE or len(centre) < 2:
-        return np.ones(len(members)), len(reference)
+    like = _like_volume(conduct, float(np.median(conduct.exchanges[members])))
+    strangers = ~in_sorted(like.numbers, members)
+    reference = int(strangers.sum())
+    if reference < LEAST_REFERENCE or len(centre) < 2:
+        return np.ones(len(members)), reference
     central = np.isin(members, centre)
-    scores, ranked = np.zeros(len(members)), np.zeros(len(reference))
-    for mine, others in _distances(conduct, members, central, reference):
-        order = np.sort(others)
-        ranked += np.log((np.searchsorted(order, others, side="right")) / (len(reference) + 1.0))
-        scores += np.log((1.0 + np.searchsorted(order, mine, side="right")) / (len(reference) + 1.0))
+    scores, ranked = np.zeros(len(members)), np.zeros(reference)
+    logs: Floats = np.log(np.arange(1, reference + 2) / (reference + 1.0))
+    for mine, all_others in _distances(conduct, members, central, like):
+        others = all_others[strangers]
+        order = np.argsort(others)
+        ascending = others[order]
+        ranked[order] += logs[np.searchsorted(ascending, ascending, side="right") - 1]
+        scores += logs[np.searchsorted(ascending, mine, side="right")]
     below = np.searchsorted(np.sort(ranked), scores, side="right")
-    p_values: Floats = (1.0 + below) / (len(reference) + 1.0)
-    return p_values, len(reference)
+    p_values: Floats = np.asarray((1.0 + below) / (reference + 1.0), dtype=np.float64)
+    return p_values, reference
 
 
 def conduct_claim(candidate: Candidate, conduct: Conduct) -> Claim | Inconclusive:
@@ -148,7 +171,7 @@ def conduct_claim(candidate: Candidate, conduct: Conduct) -> Claim | Inconclusiv
     )
 
 
-def _like_volume(conduct: Conduct, volume: float) -> Numbers:
+def _like_volume(conduct: Conduct, volume: float) -> LikeVolume:
     """Return reference accounts of like volume, at most `MOST_REFERENCE`; all reference accounts where these are few."""
     power = round(float(np.log2(max(volume, 1.0))))
     if power not in conduct.by_volume:
@@ -157,26 +180,42 @@ def _like_volume(conduct: Conduct, volume: float) -> Numbers:
         if len(like) < ENOUGH_REFERENCE:
             like = conduct.reference
         # Numbers follow hashes, so that evenly spaced ones are a random draw that the order of input does not change.
-        conduct.by_volume[power] = like[:: max(1, -(-len(like) // MOST_REFERENCE))]
+        like = like[:: max(1, -(-len(like) // MOST_REFERENCE))]
+        conduct.by_volume[power] = LikeVolume(
+            numbers=like,
+            shares={name: conduct.shares[name][like] for name in HISTOGRAMS},
+            noise={name: conduct.noise[name][like] for name in HISTOGRAMS},
+            pace=conduct.pace[like],
+        )
     return conduct.by_volume[power]
 
 
 def _distances(
-    conduct: Conduct, members: Numbers, central: npt.NDArray[np.bool_], reference: Numbers
+    conduct: Conduct, members: Numbers, central: npt.NDArray[np.bool_], reference: LikeVolume
 ) -> list[tuple[Floats, Floats]]:
     """Return ([m] members', [n] reference's) distance from the centre, for each feature."""
     found = []
     weight = central.astype(np.float64)
     others = weight.sum() - weight
     for name in HISTOGRAMS:
-        own, noise = conduct.shares[name], conduct.noise[name]
-        total = weight @ own[members]
-        left_out = (total[None, :] - weight[:, None] * own[members]) / others[:, None]
-        mine = ((own[members] - left_out) ** 2).sum(axis=1) - noise[members]
+        own = conduct.shares[name][members]
+        total = weight @ own
+        left_out = (total[None, :] - weight[:, None] * own) / others[:, None]
+        mine = ((own - left_out) ** 2).sum(axis=1) - conduct.noise[name][members]
         profile = total / weight.sum()
-        theirs = ((own[reference] - profile) ** 2).sum(axis=1) - noise[reference]
+        theirs = ((reference.shares[name] - profile) ** 2).sum(axis=1) - reference.noise[name]
         found.append((mine, theirs))
     pace = conduct.pace[members]
-    middle = np.array([np.median(np.delete(pace, place)[np.delete(central, place)]) for place in range(len(members))])
-    found.append((np.abs(pace - middle), np.abs(conduct.pace[reference] - np.median(pace[central]))))
+    found.append((np.abs(pace - _left_out_medians(pace, central)), np.abs(reference.pace - np.median(pace[central]))))
     return found
+
+
+def _left_out_medians(values: Floats, central: npt.NDArray[np.bool_]) -> Floats:
+    """[m] for each value the median of the central ones, itself left out; two central values at least."""
+    ascending = np.sort(values[central])
+    medians = np.full(len(values), np.median(ascending))
+    place = np.searchsorted(ascending, values[central])  # of equal values it does not matter which is left out
+    rest = len(ascending) - 1
+    lower, upper = (rest - 1) // 2, rest // 2
+    medians[central] = (ascending[lower + (place <= lower)] + ascending[upper + (place <= upper)]) / 2.0
+    return medians

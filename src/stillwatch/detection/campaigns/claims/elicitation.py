@@ -29,5 +29,10 @@ def elicitation_claim(candidate: Candidate) -> Claim | Inconclusive:
     """Rank the members' shares of exchanges with a sign."""
     accounts = candidate.accounts
     return share_claim(
-        candidate, PROCEDURE, signed=accounts.extraction, known=accounts.prompts, what="carry a sign of harvesting"
+        candidate,
+        PROCEDURE,
+        signed=accounts.extraction,
+        known=accounts.prompts,
+        what="carry a sign of harvesting",
+        number="signs of harvesting",
     )

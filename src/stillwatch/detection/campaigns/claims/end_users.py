@@ -10,13 +10,14 @@ a harvest from any other unattended job.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from stillwatch.detection.campaigns.candidate import LEAST_REFERENCE, Candidate
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.detection.profiles.closeness import squared_distances
 from stillwatch.records.claim import Claim, Inconclusive, Question
-from stillwatch.statistics.robust import quantile_higher
+from stillwatch.statistics.robust import quantile_position
 
 LEAST_EXCHANGES = 200
 DIURNAL_QUANTILE = 0.1
@@ -38,14 +39,14 @@ def end_users_claim(candidate: Candidate) -> Claim | Inconclusive:
     hours = candidate.accounts.histograms["hours"]
     pooled = hours[candidate.members].sum(axis=0).astype(np.float64)
     total = float(pooled.sum())
-    others = candidate.outsiders[hours[candidate.outsiders].sum(axis=1) >= LEAST_EXCHANGES]
-    if total < LEAST_EXCHANGES or len(others) < LEAST_REFERENCE:
+    others = candidate.background.in_order("distance from flat hours", lambda numbers: _deviations(hours[numbers]))
+    deviations = others.without(candidate.members)
+    if total < LEAST_EXCHANGES or len(deviations) < LEAST_REFERENCE:
         return PROCEDURE.cannot(
-            f"{int(total)} exchanges, and {len(others)} reference accounts of like volume",
+            f"{int(total)} exchanges, and {len(deviations)} reference accounts of like volume",
             f"{LEAST_EXCHANGES} exchanges, and {LEAST_REFERENCE} reference accounts with as many",
         )
-    deviations = squared_distances(hours[others], np.full(24, 1.0 / 24.0))
-    least = max(float(quantile_higher(np.sort(deviations).tolist(), DIURNAL_QUANTILE)), 1e-4)
+    least = max(float(deviations[quantile_position(len(deviations), DIURNAL_QUANTILE)]), 1e-4)
     statistic = float(((pooled - total / 24.0) ** 2).sum() / (total / 24.0))
     log_p = float(stats.ncx2.logcdf(statistic, 23, 24.0 * total * least))
     if not np.isfinite(log_p):
@@ -60,6 +61,12 @@ def end_users_claim(candidate: Candidate) -> Claim | Inconclusive:
         n_unit="exchanges",
         input_digest=candidate.input_digest,
     )
+
+
+def _deviations(hours: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """[n] squared distance of the hours from flat; NaN with fewer than `LEAST_EXCHANGES`."""
+    distances = squared_distances(hours, np.full(24, 1.0 / 24.0))
+    return np.where(hours.sum(axis=1) >= LEAST_EXCHANGES, distances, np.nan)
 
 
 def _normal_log_p(statistic: float, noncentrality: float) -> float:

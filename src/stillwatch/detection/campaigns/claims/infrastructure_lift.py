@@ -47,12 +47,13 @@ def infrastructure_lift_claim(candidate: Candidate) -> Claim | Inconclusive:
     if int(Kind.NETWORK) in seeded:
         seeded.add(int(Kind.IP))
     owner, held = table.held_by(members)
+    kinds = table.kinds[held]
     log_es: list[float] = []
     coincidences: dict[str, int] = {}
     for kind in IDENTITY_KINDS:
         if int(kind) in seeded or not candidate.background.carries[kind]:
             continue
-        mine = table.kinds[held] == int(kind)
+        mine = kinds == int(kind)
         outcomes, chances = _sequential(
             owner[mine], held[mine], table.degrees[held[mine]], len(members), table.accounts
         )
@@ -92,19 +93,14 @@ def _sequential(
         members: Number of members.
         accounts: Number of all accounts.
     """
-    present: dict[int, None] = {}
-    mass = 0
-    outcomes, chances = np.zeros(members, dtype=bool), np.zeros(members)
-    starts = np.searchsorted(owner, np.arange(members + 1))
-    for member in range(members):
-        mine = slice(starts[member], starts[member + 1])
-        values = held[mine].tolist()
-        outcomes[member] = any(value in present for value in values)
-        chances[member] = min(max(mass, 1) / accounts * max(len(values), 1), 0.999)
-        for value, degree in zip(values, degrees[mine].tolist(), strict=True):
-            if value not in present:
-                present[value] = None
-                mass += degree
+    new = np.zeros(len(held), dtype=bool)
+    new[np.unique(held, return_index=True)[1]] = (
+        True  # an account carries a value once: what is not new is an earlier member's
+    )
+    outcomes = np.bincount(owner[~new], minlength=members) > 0
+    mass = np.concatenate(([0], np.cumsum(np.where(new, degrees, 0))))[np.searchsorted(owner, np.arange(members))]
+    brought = np.bincount(owner, minlength=members)
+    chances = np.minimum(np.maximum(mass, 1) / accounts * np.maximum(brought, 1), 0.999)
     return outcomes[1:], chances[1:]
 
 

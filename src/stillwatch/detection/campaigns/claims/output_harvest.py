@@ -26,14 +26,14 @@ PROCEDURE = Procedure(
 
 def output_harvest_claim(candidate: Candidate) -> Claim | Inconclusive:
     """Rank the members' shares of rich answers."""
-    rich_bin = candidate.background.rich_bin
-    if rich_bin is None:
+    background = candidate.background
+    if background.rich_bin is None:
         return PROCEDURE.cannot("too few accounts have output token counts", "output token counts")
-    histogram = candidate.accounts.histograms["outputs"].astype("int64")
     return share_claim(
         candidate,
         PROCEDURE,
-        signed=histogram[:, rich_bin:].sum(axis=1),
-        known=histogram.sum(axis=1),
-        what=f"have answers of {OUTPUT_EDGES[rich_bin - 1]} tokens or more",
+        signed=background.rich,
+        known=background.answered,
+        what=f"have answers of {OUTPUT_EDGES[background.rich_bin - 1]} tokens or more",
+        number="rich answers",
     )

@@ -58,8 +58,8 @@ def pivot_claim(candidate: Candidate, releases: tuple[PivotShares, ...]) -> Clai
     for release in releases:
         mine = release.shares[candidate.members]
         mine = mine[~np.isnan(mine)]
-        others = release.shares[candidate.outsiders]
-        others = np.sort(others[~np.isnan(others)])
+        reference = candidate.background.in_order(f"pivot to {release.model}", release.shares.__getitem__)
+        others = reference.without(candidate.members)
         if len(mine) < LEAST_MEMBERS or len(others) < LEAST_REFERENCE:
             continue
         p_values = (1.0 + len(others) - np.searchsorted(others, mine, side="left")) / (len(others) + 1.0)

@@ -55,7 +55,8 @@ def rank_smallest(values: Floats, reference: Floats, searched: float = 0.0) -> R
         searched: ln of the number of subsets that were searched for the members.
     """
     ranked = np.sort(reference)
-    p_values = (1.0 + np.searchsorted(ranked, values, side="right")) / (len(ranked) + 1.0)
+    below = np.searchsorted(ranked, values, side="right")
+    p_values: Floats = np.asarray((1.0 + below) / (len(ranked) + 1.0), dtype=np.float64)
     return rank_p_values(p_values, len(ranked), searched=searched)
 
 
@@ -94,6 +95,13 @@ def rank_p_values(
 def rank_largest(values: Floats, reference: Floats, searched: float = 0.0) -> Ranked:
     """Ask whether most members' numbers are larger than the reference's."""
     return rank_smallest(-values, -reference, searched)
+
+
+def rank_largest_of(values: Floats, ascending: Floats, searched: float = 0.0) -> Ranked:
+    """Ask the same as `rank_largest` of a reference that is in ascending order already."""
+    larger = len(ascending) - np.searchsorted(ascending, values, side="left")
+    p_values: Floats = np.asarray((1.0 + larger) / (len(ascending) + 1.0), dtype=np.float64)
+    return rank_p_values(p_values, len(ascending), searched=searched)
 
 
 def most_log_e(count: int, members: int, chance: float, reference: int, factor: float = 1.0) -> float:

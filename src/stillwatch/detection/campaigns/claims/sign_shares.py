@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
-from stillwatch.detection.campaigns.claims.ranking import rank_largest
+from stillwatch.detection.campaigns.claims.ranking import rank_largest_of
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.records.claim import Claim, Inconclusive
 
@@ -29,6 +29,7 @@ def share_claim(
     known: npt.NDArray[np.int64],
     what: str,
     tried: float = 0.0,
+    number: str | None = None,
 ) -> Claim | Inconclusive:
     """Rank the members' shares among the reference accounts' shares.
 
@@ -39,9 +40,11 @@ def share_claim(
         known: [accounts] exchanges of which it is known whether they have it.
         what: Verb phrase for the statement.
         tried: ln of the number of signs that were tried.
+        number: Name of the share among all shares of this run, where `signed` and `known` are the same for every candidate: the
+            reference is then put in order once. Null where they are this candidate's own.
     """
     members = candidate.members[known[candidate.members] >= LEAST_PROMPTS]
-    others = candidate.outsiders[known[candidate.outsiders] >= LEAST_EXCHANGES]
+    others = _others(candidate, signed, known, number)
     if not len(members) or len(others) < LEAST_REFERENCE:
         return procedure.cannot(
             f"{len(members)} members and {len(others)} reference accounts have enough exchanges with this column",
@@ -49,7 +52,7 @@ def share_claim(
         )
     shares = signed[members] / known[members]
     shares[shares <= LEAST_RATE] = -1.0
-    ranked = rank_largest(shares, signed[others] / known[others], tried)
+    ranked = rank_largest_of(shares, others, tried)
     return procedure.from_log_e(
         ranked.log_e,
         statement=(
@@ -62,3 +65,17 @@ def share_claim(
         n_unit="accounts",
         input_digest=candidate.input_digest,
     )
+
+
+def _others(
+    candidate: Candidate, signed: npt.NDArray[np.int64], known: npt.NDArray[np.int64], number: str | None
+) -> npt.NDArray[np.float64]:
+    """Return the shares of reference accounts that are not members, ascending."""
+
+    def shares(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        return np.where(known[numbers] >= LEAST_EXCHANGES, signed[numbers] / np.maximum(known[numbers], 1), np.nan)
+
+    if number is None:
+        others = shares(candidate.outsiders)
+        return np.sort(others[~np.isnan(others)])
+    return candidate.background.in_order(number, shares).without(candidate.members)

@@ -44,11 +44,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteCounts:
-    """Exchanges per account and minute of all accounts under study, ordered by account."""
+    """Minutes in which the accounts under study act, ordered by account."""
 
     numbers: Numbers
-    minutes: Numbers
-    exchanges: Numbers
+    """[r] account numbers, ascending."""
+    minutes: npt.NDArray[np.int32]
+    """[r] minutes since the epoch."""
 
 
 def synchrony_claim(candidate: Candidate, minutes: MinuteCounts) -> Claim | Inconclusive:
@@ -90,7 +91,7 @@ def _grid(minutes: MinuteCounts, members: Numbers) -> tuple[Floats, Numbers]:
     ends = np.searchsorted(minutes.numbers, members, side="right")
     chosen = ranges(starts, ends)
     owner = np.repeat(np.arange(len(members)), ends - starts)
-    hour, minute = np.divmod(minutes.minutes[chosen], 60)
+    hour, minute = np.divmod(minutes.minutes[chosen].astype(np.int64), 60)
     row_key, row = np.unique(hour * len(members) + owner, return_inverse=True)
     row_hour = row_key // len(members)
     _, hour_of_row, rows_in_hour = np.unique(row_hour, return_inverse=True, return_counts=True)
