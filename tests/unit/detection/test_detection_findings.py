@@ -48,6 +48,24 @@ def test_a_key_that_is_used_from_elsewhere_for_the_harvest_was_stolen() -> None:
     assert victims(group_of(owner + thief + mixed)).tolist() == [0]
 
 
+def at_work(number: int, configuration: int, network: int, count: int = 60, first_day: int = 0) -> list[dict[str, Any]]:
+    """Exchanges of one client string, without any sign, by one configuration from one network."""
+    return exchanges(number, count, first_day, tls=1, user_agent=11, network=network, configuration=configuration)
+
+
+def test_a_thief_with_the_owners_client_is_told_by_configuration_and_network() -> None:
+    group = [row for number in (1, 2, 3) for row in at_work(number, 7, 30 + number)]
+    stolen = at_work(0, 5, 20) + at_work(0, 7, 33, first_day=15)
+    candidate = group_of(group + stolen)
+    assert victims(candidate).tolist() == [0]
+
+
+def test_a_resellers_customers_bring_configurations_through_the_resellers_network() -> None:
+    group = [row for number in (1, 2, 3) for row in at_work(number, 7, 30 + number)]
+    resold = at_work(0, 5, 20) + at_work(0, 7, 20, first_day=15)
+    assert victims(group_of(group + resold)).tolist() == []
+
+
 def test_one_client_for_both_parts_is_nobodys_theft_whenever_the_harvest_began() -> None:
     later = exchanges(0, 60, 0, tls=1, user_agent=11, network=21) + exchanges(
         0, 60, 15, tls=1, user_agent=11, network=21, **HARVEST
@@ -105,7 +123,7 @@ def explanation(name: str, log_e: float, *, tested: bool = True) -> Explanation:
 
 
 def test_what_is_not_coordinated_has_no_finding() -> None:
-    assert unselected_finding([explanation("chance", 0.1)], coordinated=False) is None
+    assert unselected_finding([explanation("chance", 0.1)], coordinated=False, members=4) is None
 
 
 @pytest.mark.parametrize(
@@ -120,9 +138,16 @@ def test_a_coordinated_candidate_that_was_not_selected_is_named_by_its_weakest_e
     weakest: Explanation, finding: Finding
 ) -> None:
     found = unselected_finding(
-        [explanation("chance", 90.0), weakest, explanation("ordinary use", 8.0)], coordinated=True
+        [explanation("chance", 90.0), weakest, explanation("ordinary use", 8.0)], coordinated=True, members=4
     )
     assert found is not None
     assert found[0] is finding
     assert "regression suite" in found[1]
     assert found[0] not in FLAGGED_FINDINGS
+
+
+def test_a_single_account_that_stands_out_is_unresolved_and_says_what_would_settle_it() -> None:
+    found = unselected_finding([explanation("ordinary use", 1.7)], coordinated=False, members=1)
+    assert found is not None
+    assert found[0] is Finding.UNRESOLVED
+    assert "reference traffic" in found[1]

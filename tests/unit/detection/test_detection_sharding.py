@@ -57,6 +57,29 @@ def test_users_of_a_public_set_are_not(pool: int) -> None:
     assert claim.log_e <= 0.0
 
 
+def worked_off(passes: int, *, in_turns: bool) -> Candidate:
+    """One set of 120 items that ten members send `passes` times: as one queue that begins again, or each member for itself at any time."""
+    rng = np.random.default_rng(17)
+    items = np.concatenate([rng.permutation(120) for _ in range(passes)])
+    if not in_turns:
+        items = rng.permutation(items)
+    sent = [
+        {"number": place % MEMBERS, "exact": int(item) + 10, "time_us": place, "prompt_words": 40}
+        | {"spans": sorted([*TEMPLATE, *range(100 * int(item), 100 * int(item) + 4)])}
+        for place, item in enumerate(items)
+    ]
+    accounts = accounts_of(30, exchanges=len(items) // MEMBERS)
+    return candidate_of(range(MEMBERS), accounts=accounts, study=study_of(30, sent))
+
+
+def test_a_queue_that_begins_again_is_told_from_a_public_set_by_the_times_of_its_repeats() -> None:
+    turns, mixed = sharding_claim(worked_off(3, in_turns=True)), sharding_claim(worked_off(3, in_turns=False))
+    assert isinstance(turns, Claim)
+    assert isinstance(mixed, Claim)
+    assert turns.log_e > 5.0
+    assert mixed.log_e <= 0.0
+
+
 def test_the_stated_chance_holds_for_the_largest_set_that_the_null_allows() -> None:
     """Recurrences over many draws from a set of that size are not fewer than stated, by a binomial interval at 1e-6."""
     seeds, recurring, exchanges, chance = range(40), 0, 0, 0.0
