@@ -36,6 +36,7 @@ NOT_SHOWN = {
     "one stream dealt out": "What the answers are for: a firm that spreads a job over accounts and declares nothing looks the same.",
     "registration in batches": "That one hand registered them: an import of customers looks the same.",
     "pivot to a new model": "Intent. Users of an alias for the newest model move together without knowing it.",
+    "unattended harvest": "Who collects the answers. A researcher's job that asks for steps by night looks the same.",
     "sharding without replacement": "That the members are one party: strangers who write freely do not meet either. Others show that.",
     "no repetition": "A harvest. It takes suites and retries off the list, no more.",
     "elicitation": "Harvesting by one account: honest customers ask for steps and grades too. A harvest without such phrases is not seen.",
