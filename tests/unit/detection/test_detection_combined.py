@@ -1,0 +1,74 @@
+"""Claims made of claims: one stream dealt out, and unattended harvest, are never more than the weakest claim they rest on."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from planted_accounts import accounts_of, candidate_of, table_of
+
+from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.claims.dealt_out import CLOCK, EACH_ONCE, LEAST_MEMBERS, dealt_out_claim
+from stillwatch.detection.campaigns.claims.unattended import BOTH, unattended_claim
+from stillwatch.detection.campaigns.explanations import OWN_PRODUCT
+from stillwatch.detection.links.kinds import Kind
+from stillwatch.records.claim import Claim, Inconclusive, Question
+
+ACCOUNTS = 40
+LOG_E = st.floats(-20.0, 80.0)
+
+
+def claim(name: str, log_e: float) -> Claim:
+    return Claim(
+        name=name, question=Question.COORDINATION, statement="", null_hypothesis="nothing", n=1, n_unit="accounts",
+        statistic_name="s", statistic=0.0, log_p=None, log_e=log_e, assumptions=("none",), method="planted/v1",
+    )  # fmt: skip
+
+
+def group(members: int = 6, carried: list[tuple[Kind, int, int, int]] | None = None) -> Candidate:
+    return candidate_of(range(members), accounts=accounts_of(ACCOUNTS), table=table_of(ACCOUNTS, carried or []))
+
+
+def claims(names: tuple[str, ...], log_e: float) -> dict[str, Claim | Inconclusive]:
+    return {name: claim(name, log_e) for name in names}
+
+
+@given(LOG_E, LOG_E, LOG_E, LOG_E)
+def test_a_dealt_stream_is_no_more_than_its_clock_and_its_prompts_allow(
+    clock: float, sharded: float, once: float, work: float
+) -> None:
+    results = claims(CLOCK, clock) | {
+        name: claim(name, log_e) for name, log_e in zip(EACH_ONCE, (sharded, once, work), strict=True)
+    }
+    found = dealt_out_claim(group(), results)
+    assert isinstance(found, Claim)
+    assert found.log_e == pytest.approx(min(clock, sharded, once, work), abs=1e-9)
+
+
+def test_who_declares_a_payer_or_an_organisation_deals_openly() -> None:
+    results = claims((*CLOCK, *EACH_ONCE), 50.0)
+    for kind in (Kind.PAYMENT, Kind.ORGANIZATION):
+        assert isinstance(
+            dealt_out_claim(group(carried=[(kind, 1, number, 1) for number in range(3)]), results), Inconclusive
+        )
+        assert isinstance(dealt_out_claim(group(carried=[(kind, 1, number, 1) for number in range(2)]), results), Claim)
+
+
+def test_few_members_or_a_missing_claim_are_no_dealt_stream() -> None:
+    results = claims((*CLOCK, *EACH_ONCE), 50.0)
+    assert isinstance(dealt_out_claim(group(LEAST_MEMBERS - 1), results), Inconclusive)
+    for name in EACH_ONCE:
+        assert isinstance(dealt_out_claim(group(), {k: v for k, v in results.items() if k != name}), Inconclusive)
+
+
+@given(LOG_E, LOG_E)
+def test_an_unattended_job_is_a_harvest_only_if_it_asks_for_training_material(flat: float, asked: float) -> None:
+    found = unattended_claim(group(), {BOTH[0]: claim(BOTH[0], flat), BOTH[1]: claim(BOTH[1], asked)})
+    assert isinstance(found, Claim)
+    assert found.log_e == pytest.approx(min(flat, asked), abs=1e-9)
+
+
+def test_without_one_of_the_two_there_is_no_claim_and_the_open_customer_is_asked_for_it() -> None:
+    assert isinstance(unattended_claim(group(), claims(BOTH[:1], 90.0)), Inconclusive)
+    assert "unattended harvest" in OWN_PRODUCT.tests
+    assert not set(BOTH) & set(OWN_PRODUCT.tests)
