@@ -47,6 +47,7 @@ NOT_SHOWN = {
     "round the clock": "A harvest: any unattended job has flat hours. An operator who imitates office hours passes.",
 }
 UNLISTED = {
+    "round the clock": "any unattended job has flat hours; it speaks within *unattended harvest*",
     "ramp against own baseline": "on simulated campaigns it found nothing that common conduct had not, with far larger e-values",
     "replacement after a ban": "where it spoke on simulated campaigns, common conduct spoke louder, and one ban with one launch is one coincidence",
     "shift of pooled prompts": "honest products shift as much as campaigns do, and in a mean of e-values it could decide alone",
@@ -54,7 +55,7 @@ UNLISTED = {
     "reasoning drawn": "no traffic to measure its power on has answers that depend on who asks",
     "refusals taken elsewhere": "no traffic to measure its power on has answers that depend on who asks",
 }
-"""Tests that are shown in the report and decide nothing, and why: a test without power of its own only dilutes the mean of the others."""
+"""Tests that decide nothing by themselves, and why: a test without power of its own only dilutes the mean of the others."""
 LOOK_AT = {
     "chance": "The links of the campaign: how rare they are, and whether the members that carry them are the ones that harvest.",
     "public prompt set": "Two exhibits of different members, side by side. Search for the item in public benchmarks and courses.",
@@ -170,7 +171,7 @@ def _test(procedure: Procedure) -> str:
     assumed = "\n".join(f"  - {assumption}" for assumption in procedure.assumptions)
     against = (
         against
-        or f"no explanation ({_said(UNLISTED, procedure.name, 'UNLISTED')}): it is shown in the report and decides nothing"
+        or f"no explanation ({_said(UNLISTED, procedure.name, 'UNLISTED')}): it is shown in the report and decides nothing by itself"
     )
     return (
         f"#### {procedure.name[0].upper()}{procedure.name[1:]}\n\n"
