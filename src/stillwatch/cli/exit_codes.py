@@ -70,6 +70,7 @@ ERROR_CODES = {
     "stillwatch.evidence.errors.MissingLibraryError": ExitCode.MISSING,
     "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
     "stillwatch.intake.errors.SettingError": ExitCode.USAGE,
+    "stillwatch.integrity.errors.EnforcementBundleError": ExitCode.UNVERIFIED,
     "stillwatch.integrity.errors.IntegrityError": ExitCode.INPUT,
     "stillwatch.integrity.errors.ProofError": ExitCode.UNVERIFIED,
     "stillwatch.integrity.errors.SignatureError": ExitCode.UNVERIFIED,

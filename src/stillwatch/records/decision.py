@@ -51,10 +51,8 @@ class Decision:
     campaign_id: str
     finding: str
     """The campaign's finding."""
-    terms: str | None
-    """Name of the terms that the members accepted; null where none of them accepted any."""
-    version: str | None
-    """Version of these terms."""
+    terms: tuple[str, ...]
+    """Terms that the members accepted and that were in force, `NAME@VERSION`, sorted; empty where they accepted none."""
     action: Action
     would: Action
     """The strictest action of all breached clauses, those in record mode included."""
@@ -63,11 +61,11 @@ class Decision:
     claims: tuple[str, ...]
     """Ids of the claims that it rests on, `CAMPAIGN/NAME`, sorted."""
     clauses: tuple[str, ...]
-    """Ids of the clauses for which the action is taken, sorted."""
+    """Clauses in mode enforce that are breached, `NAME@VERSION/CLAUSE`, sorted."""
     recorded: tuple[str, ...]
-    """Ids of the clauses that are breached and only record, sorted."""
-    evaluation: str
-    """`sha256:` and 64 hex digits of the stored evaluation; empty where no terms were accepted."""
+    """Clauses in mode record that are breached, likewise."""
+    evaluations: tuple[str, ...]
+    """Records of the evaluations, canonical JSON, one for each of the terms: what replay needs."""
     remark: str
     """Why this action and no stricter one, in a sentence."""
     from_us: int
