@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields, replace
+from typing import Any
 
 from stillwatch.decisions.errors import DecisionRecordError
 from stillwatch.integrity.canonical import canonical_bytes
@@ -30,7 +31,7 @@ def read_decision(record: bytes) -> Decision:
     """
     try:
         given = json.loads(record)
-        values = {
+        values: dict[str, Any] = {
             field.name: tuple(given["decision"][field.name]) if field.name in _TUPLES else given["decision"][field.name]
             for field in fields(Decision)
         }

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -106,9 +107,7 @@ class LoadedBundle:
         self._count = len(hashes)
         fenced = np.append(hashes, np.uint64(2**64 - 1))
         # Views give Python's own numbers several times faster than arrays do.
-        self._starts, self._hashes, self._rows = (
-            memoryview(np.ascontiguousarray(one)) for one in (starts, fenced, rows)
-        )
+        self._starts, self._hashes, self._rows = (np.ascontiguousarray(one).data for one in (starts, fenced, rows))
         self._entries = bundle.entries
         self._expires_us = bundle.expires_us
         self._keyed = hashlib.blake2b(digest_size=8, key=bundle.salt)
@@ -176,7 +175,7 @@ def open_bundle(path: Path, trust: BundleTrust, state: BundleState, now_us: int)
         BundleStateError: where what was seen before cannot be read or kept.
     """
     # Step 1: read, bounded, once. Step 2: the signature, before anything is parsed. Step 3: structure.
-    loaded = read_bundle(_bytes_of(path), trust.key)
+    loaded = read_bundle(bundle_bytes(path), trust.key)
     bundle = loaded.bundle
     # Step 4: a bundle of another name would move one customer's decisions to another's gateway (TUF: mix and match).
     if bundle.name != trust.name:
@@ -231,13 +230,19 @@ def read_bundle(content: bytes, key: VerifierKey) -> LoadedBundle:
     return LoadedBundle(bundle, hashes, rows, f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 
-def _bytes_of(path: Path) -> bytes:
+def bundle_bytes(path: Path) -> bytes:
+    """Read a bundle's file, bounded.
+
+    Raises:
+        BundleFormatError: where it cannot be read, or is no regular file of a size that a bundle may have.
+    """
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            content = file.read(MOST_BYTES + 1) if regular else b""
     except OSError as error:
         raise BundleFormatError(f"{path}: cannot be read ({error.strerror})") from error
-    if content is None or len(content) > MOST_BYTES:
+    if not regular or len(content) > MOST_BYTES:
         raise BundleFormatError(f"{path}: is no file of at most {MOST_BYTES:,} bytes")
     return content
 

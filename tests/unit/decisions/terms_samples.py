@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
+from stillwatch.decisions.compile_policy import compile_terms
+from stillwatch.decisions.evaluate import Evaluator
 from stillwatch.decisions.terms.facts import FACTS, FactType
 from stillwatch.decisions.terms.lint import read_terms
-from stillwatch.records.terms import Event, Terms, Value
+from stillwatch.records.campaign import Campaign, Finding
+from stillwatch.records.claim import Claim, Question
+from stillwatch.records.terms import Acceptance, Event, Terms, Value
 
 HEAD = """\
 terms: sample
@@ -64,3 +70,34 @@ def facts_of(event: Event) -> st.SearchStrategy[dict[str, Value]]:
             else:
                 values[name] = st.integers(0, min(fact.most, 100_000))
     return st.fixed_dictionaries({}, optional=values)
+
+
+NOW = 1_780_000_000_000_000
+DAY = 86_400 * 1_000_000
+
+
+def campaign(
+    members: tuple[str, ...] = ("a-1", "a-2", "a-3"), finding: Finding = Finding.OPERATOR, **more: object
+) -> Campaign:
+    """Make a campaign."""
+    claim = Claim(
+        name="template lift", question=Question.COORDINATION, statement="3 accounts carry one text.", null_hypothesis="Chance.",
+        statistic_name="carriers", statistic=3.0, log_p=-20.0, log_e=15.0, n=1_581, n_unit="texts", assumptions=("Independence.",),
+        method="template-lift/v1",
+    )  # fmt: skip
+    made = Campaign(
+        id="c-0123456789ab", finding=finding, members=tuple(sorted(members)), finding_reason="", log_e=20.0, q_value=0.001, claims=(claim,),
+        inconclusive=(), explanations=(), exhibits=(), links=(), capability="reasoning", exchanges=1_000, harvest_exchanges=900,
+        first_seen_us=NOW - 10 * DAY, last_seen_us=NOW - DAY, days=9, rate_per_account_day=26.0, timeline=(), models=(("m-1", 1_000),),
+    )  # fmt: skip
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def accepted(account: str, name: str = "sample", version: str = "1", at: int = NOW - 100 * DAY) -> Acceptance:
+    """Make an acceptance."""
+    return Acceptance(account_id=account, name=name, version=version, accepted_us=at, accepted_by="ann", how="click")
+
+
+def evaluators(*terms: Terms) -> dict[tuple[str, str], Evaluator]:
+    """Compile terms, by name and version."""
+    return {(one.name, one.version): Evaluator(compile_terms(one)) for one in terms}
