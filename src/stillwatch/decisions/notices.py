@@ -45,10 +45,11 @@ def notice_for(decision: Decision, clauses: Sequence[tuple[Terms, Clause]]) -> s
         lines.append(
             f"- {terms.title}, version {terms.version}, clause {clause.number}: {' '.join(clause.says.split())}"
         )
-    lines += [
-        "",
-        f"What was found: your account and others act together in a way that only a harvest of answers explains ({decision.campaign_id}).",
-    ]
+    lines.append("")
+    lines.append(
+        f"What was found: the traffic of your account, and of any others in group {decision.campaign_id}, looks like a harvest of answers, and the "
+        "innocent explanations that were tested were rejected. Such a finding can be wrong."
+    )
     if decision.finding == Finding.RESELLER:
         lines.append(
             "If you resell access, tell us, and pass on an id for each end user; your own traffic is then told apart from theirs."
@@ -58,7 +59,7 @@ def notice_for(decision: Decision, clauses: Sequence[tuple[Terms, Clause]]) -> s
         lines.append(f"You can put this right within {days} days of this notice.")
     lines += [
         "",
-        f"If this is wrong, object at: {decision.appeal}. Name this decision's number. A person will look at it.",
+        f"If this is wrong, object at: {decision.appeal}. Name {decision.campaign_id}. A person will look at it.",
     ]
     return "\n".join(lines)
 
