@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.ledger_options import now_us
-from stillwatch.cli.terms_register import Register, all_terms
+from stillwatch.cli.terms_register import Register, acceptances_of, agrees, all_terms
 
 if TYPE_CHECKING:
     from stillwatch.decisions.evaluate import Evaluator
@@ -84,7 +84,7 @@ def propose(register: Register, campaigns: Sequence[Campaign]) -> tuple[Decision
     decisions = tuple(
         decision
         for campaign in campaigns
-        for decision in decide(campaign, register.store.acceptances(campaign.members), evaluators, now)
+        for decision in decide(campaign, acceptances_of(register, campaign.members), evaluators, now)
     )
 
     def keep(writer: LedgerWriter, indices: range) -> None:
@@ -125,12 +125,13 @@ def approve_decision(register: Register, decision_id: str) -> Approval:
     if stored.approved_by is not None:
         raise OptionError(f"{decision_id} was approved before, by {stored.approved_by!a}.")
     approval = approve(read_decision(stored.record), stored.proposed_by, register.actor, now_us())
-    record = {"format": "stillwatch-approval/v1", "decision": decision_id, "proposed_entry": stored.entry_index}
 
     def keep(writer: LedgerWriter, indices: range) -> None:
         cast("TermsWriter", writer).add_approval(decision_id, indices[0])
 
-    register.ledger.append([NewEntry(kind=APPROVED, actor=register.actor, record=canonical_bytes(record))], keep)
+    register.ledger.append(
+        [NewEntry(kind=APPROVED, actor=register.actor, record=canonical_bytes(_approval_record(stored)))], keep
+    )
     return approval
 
 
@@ -139,11 +140,15 @@ def decisions_with_approvals(register: Register) -> tuple[tuple[Decision, ...], 
 
     Raises:
         DecisionRecordError: where one cannot be read.
+        LedgerDamagedError: where an approval is not what its entry says.
     """
     from stillwatch.decisions.decision_record import read_decision  # noqa: PLC0415
     from stillwatch.records.decision import Approval  # noqa: PLC0415
 
     stored = register.store.decisions()
+    for one in stored:
+        if one.approval_index is not None:
+            agrees(register.store, one.approval_index, APPROVED, _approval_record(one), f"the approval of {one.id}")
     approvals = {
         one.id: Approval(
             decision_id=one.id,
@@ -155,3 +160,7 @@ def decisions_with_approvals(register: Register) -> tuple[tuple[Decision, ...], 
         if one.approved_by is not None
     }
     return tuple(read_decision(one.record) for one in stored), approvals
+
+
+def _approval_record(stored: StoredDecision) -> dict[str, object]:
+    return {"format": "stillwatch-approval/v1", "decision": stored.id, "proposed_entry": stored.entry_index}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from stillwatch.cli.ledger_options import now_us
 from stillwatch.cli.terms_files import TermsFile, terms_of_bytes
 
 if TYPE_CHECKING:
+    from stillwatch.evidence.errors import LedgerDamagedError
     from stillwatch.evidence.ledger import Ledger
     from stillwatch.records.terms import Acceptance, Terms
     from stillwatch.stores.protocol import LedgerWriter
@@ -83,14 +84,7 @@ def add_terms(register: Register, file: TermsFile) -> int:
         raise OptionError(
             f"{terms.name} {terms.version} is in the register already, and a version is never changed; give the new text another version."
         )
-    record = {
-        "format": "stillwatch-terms/v1",
-        "terms": terms.name,
-        "version": terms.version,
-        "text_digest": terms.text_digest,
-        "facts_digest": terms.facts_digest,
-        "clauses": [one.id for one in terms.clauses],
-    }
+    record = _terms_record(terms)
 
     def keep(writer: LedgerWriter, indices: range) -> None:
         stored = StoredTerms(
@@ -133,18 +127,7 @@ def add_acceptances(register: Register, acceptances: Sequence[Acceptance]) -> ra
         NewEntry(
             kind=TERMS_ACCEPTED,
             actor=register.actor,
-            record=canonical_bytes(
-                {
-                    "format": "stillwatch-acceptance/v1",
-                    "account_id": one.account_id,
-                    "terms": one.name,
-                    "version": one.version,
-                    "text_digest": known[one.name, one.version].text_digest,
-                    "accepted_us": one.accepted_us,
-                    "accepted_by": one.accepted_by,
-                    "how": one.how,
-                }
-            ),
+            record=canonical_bytes(_acceptance_record(one, known[one.name, one.version].text_digest)),
         )
         for one in acceptances
     ]
@@ -160,16 +143,80 @@ def all_terms(store: TermsStore) -> dict[tuple[str, str], Terms]:
     """Read every version that the register keeps, by name and version.
 
     Raises:
+        LedgerDamagedError: where one is not what its entry of the ledger says.
         TermsProblemsError: where one was made by a newer version of stillwatch.
     """
+    from stillwatch.decisions.terms.reading import text_file_of  # noqa: PLC0415
+
     found = {}
     for one in store.terms():
-        from stillwatch.decisions.terms.reading import text_file_of  # noqa: PLC0415
-
         where = f"{one.name} {one.version}"
         text = None if text_file_of(one.facts, where) is None else one.text
-        found[one.name, one.version] = terms_of_bytes(one.facts, text, where).terms
+        terms = terms_of_bytes(one.facts, text, where).terms
+        if (terms.name, terms.version) != (one.name, one.version):
+            raise _damaged(where, one.entry_index)
+        agrees(store, one.entry_index, TERMS_ADDED, _terms_record(terms), where)
+        found[one.name, one.version] = terms
     return found
+
+
+def acceptances_of(register: Register, accounts: Sequence[str]) -> tuple[Acceptance, ...]:
+    """Give the acceptances of accounts, each compared with its entry of the ledger.
+
+    Raises:
+        LedgerDamagedError: where one is not what its entry says.
+    """
+    found = tuple(register.store.acceptances(accounts))
+    digests = {key: terms.text_digest for key, terms in all_terms(register.store).items()} if found else {}
+    for one in found:
+        record = _acceptance_record(one, digests[one.name, one.version])
+        agrees(register.store, one.entry_index, TERMS_ACCEPTED, record, "an acceptance")
+    return found
+
+
+def agrees(store: TermsStore, entry_index: int, kind: str, record: Mapping[str, object], what: str) -> None:
+    """Make sure that an entry of the ledger says what the register does: the tables are for looking up, the ledger is what proves.
+
+    Raises:
+        LedgerDamagedError: where it does not.
+    """
+    from stillwatch.integrity.canonical import canonical_bytes  # noqa: PLC0415
+
+    entry = store.entry(entry_index)
+    if entry.kind != kind or entry.record != canonical_bytes(record):
+        raise _damaged(what, entry_index)
+
+
+def _damaged(what: str, entry_index: int) -> LedgerDamagedError:
+    from stillwatch.evidence.errors import LedgerDamagedError  # noqa: PLC0415
+
+    return LedgerDamagedError(
+        f"{what} is not what entry {entry_index} of the ledger says; keep the store as it is, and look for who changed it"
+    )
+
+
+def _terms_record(terms: Terms) -> dict[str, object]:
+    return {
+        "format": "stillwatch-terms/v1",
+        "terms": terms.name,
+        "version": terms.version,
+        "text_digest": terms.text_digest,
+        "facts_digest": terms.facts_digest,
+        "clauses": [one.id for one in terms.clauses],
+    }
+
+
+def _acceptance_record(one: Acceptance, text_digest: str) -> dict[str, object]:
+    return {
+        "format": "stillwatch-acceptance/v1",
+        "account_id": one.account_id,
+        "terms": one.name,
+        "version": one.version,
+        "text_digest": text_digest,
+        "accepted_us": one.accepted_us,
+        "accepted_by": one.accepted_by,
+        "how": one.how,
+    }
 
 
 def read_acceptances(path: Path) -> tuple[Acceptance, ...]:

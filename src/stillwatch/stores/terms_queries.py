@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stillwatch.records.terms import Acceptance, StoredDecision, StoredTerms
+from stillwatch.stores.errors import StoreDamagedError
 from stillwatch.stores.ledger_queries import LedgerQueries, LedgerWriting, Row
 
 _TERMS_SQL = "SELECT name, version, contract_text, facts, entry_index FROM terms_version"
@@ -85,7 +86,13 @@ class TermsWriting(LedgerWriting):
 
 def _terms(row: Row) -> StoredTerms:
     name, version, text, facts, entry_index = row
-    return StoredTerms(name=name, version=version, text=bytes(text), facts=bytes(facts), entry_index=entry_index)
+    return StoredTerms(
+        name=name,
+        version=version,
+        text=_blob(text, "contract_text"),
+        facts=_blob(facts, "facts"),
+        entry_index=entry_index,
+    )
 
 
 def _acceptance(row: Row) -> Acceptance:
@@ -99,10 +106,17 @@ def _decision(row: Row) -> StoredDecision:
     decision_id, record, proposed_by, entry_index, approved_by, approved_us, approval_index = row
     return StoredDecision(
         id=decision_id,
-        record=bytes(record),
+        record=_blob(record, "record"),
         proposed_by=proposed_by,
         entry_index=entry_index,
         approved_by=approved_by,
         approved_us=approved_us,
         approval_index=approval_index,
     )
+
+
+def _blob(value: object, column: str) -> bytes:
+    """Return bytes, or raise: SQLite keeps any type in any column."""
+    if isinstance(value, (bytes, memoryview)):
+        return bytes(value)
+    raise StoreDamagedError(f"column {column}: got {type(value).__name__}, expected bytes; the store was tampered with")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
+import sqlite3
 import stat
 import time
 from collections.abc import Callable
@@ -177,3 +179,47 @@ def test_a_key_is_not_overwritten(begun: list[dict[str, Any]], stillwatch: Still
     before = Path("bundle.key").read_bytes()
     example(stillwatch, bundle.KEY_HELP, code=ExitCode.INPUT)
     assert Path("bundle.key").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("statements", "says"),
+    [
+        (
+            ("DROP TRIGGER acceptance_stays", "UPDATE acceptance SET accepted_us = 1"),
+            "an acceptance is not what entry",
+        ),
+        (
+            (
+                "DROP TRIGGER terms_version_stays",
+                "UPDATE terms_version SET facts = CAST(replace(facts, 'block', 'allow') AS BLOB)",
+            ),
+            "api 1 is not what entry",
+        ),
+        (
+            ("DROP TRIGGER terms_version_stays", "UPDATE terms_version SET facts = 'text'"),
+            "column facts: got str, expected bytes",
+        ),
+    ],
+)
+def test_a_register_that_was_changed_behind_the_ledger_decides_nothing(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch, statements: tuple[str, ...], says: str
+) -> None:
+    change_behind(*statements)
+    said = example(stillwatch, decide.PROPOSE_HELP, code=ExitCode.UNVERIFIED)
+    assert says in said.err
+
+
+def test_an_approval_that_nobody_gave_builds_no_bundle(begun: list[dict[str, Any]], stillwatch: Stillwatch) -> None:
+    block = proposed(stillwatch)["decision"]
+    example(stillwatch, bundle.KEY_HELP)
+    call(stillwatch, "ledger role --ledger ledger.db --actor alice --assign viewer --to zoe")  # an entry of alice
+    change_behind(f"INSERT INTO approval (decision_id, entry_index) SELECT '{block}', max(entry_index) FROM entry")
+    said = example(stillwatch, bundle.BUILD_HELP, code=ExitCode.UNVERIFIED)
+    assert f"the approval of {block} is not what entry" in said.err
+
+
+def change_behind(*statements: str) -> None:
+    """Change the store as somebody with the file would."""
+    with contextlib.closing(sqlite3.connect("ledger.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
