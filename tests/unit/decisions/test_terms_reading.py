@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import terms_samples as samples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stillwatch.decisions.errors import TermsProblemsError
 from stillwatch.decisions.terms.lint import read_terms
@@ -62,6 +64,10 @@ def test_the_digest_is_of_the_text_alone() -> None:
         (b"a: {b: [}", "no YAML"),
         (b"a: '" + b"x" * (1 << 20) + b"'", "at most 1,048,576"),
         (b"terms: \x00", "no YAML"),
+        (b'terms: "\\UFFFFFFFF"', "escape in quotes"),
+        (b'terms: "\\ud800"', "cannot be printed"),
+        (b'terms: "\\e[31m"', "cannot be printed"),
+        ('terms: "\u202egnp.exe"'.encode(), "cannot be printed"),
         (b"a: [" + b"1," * 60_000 + b"]", "over 50,000 values"),
     ],
 )
@@ -93,3 +99,31 @@ def test_a_second_text_is_refused_and_a_missing_one_too() -> None:
         read_terms((samples.HEAD.replace("wording:", "text: x.md\nwording:") + clause).encode(), b"", "sample.yaml")
     with pytest.raises(TermsProblemsError, match="contract text is missing"):
         read_terms(b"terms: a\nversion: '1'\ntitle: A\nappeal: x\nclauses:\n" + clause.encode(), None, "sample.yaml")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    content=st.one_of(
+        st.binary(max_size=200),
+        st.text(
+            alphabet=st.sampled_from(list("abcdefilmnorstuwx:-[]{},\"'|>&*!%@#\n \t\\0123456789~?<=\u2028")),
+            max_size=200,
+        ).map(str.encode),
+    )
+)
+def test_any_bytes_end_in_a_message(content: bytes) -> None:
+    with pytest.raises(TermsProblemsError):
+        read_terms(content, None, "any.yaml")
+
+
+@settings(max_examples=150, deadline=None)
+@given(place=st.integers(0, 10_000), insert=st.text(alphabet="[]{}:-,'\" \n#&*!", min_size=1, max_size=3))
+def test_terms_that_were_broken_anywhere_are_read_or_refused(place: int, insert: str) -> None:
+    text = samples.HEAD + samples.clause("a", "{harvesting: true, accounts: {above: 1}}") + samples.licence("a")
+    at = place % len(text)
+    message = ""
+    try:
+        clauses = read_terms((text[:at] + insert + text[at:]).encode(), None, "broken.yaml").clauses
+    except TermsProblemsError as error:
+        clauses, message = (), str(error)
+    assert clauses or "hint: " in message

@@ -7,6 +7,7 @@ anchors, aliases, tags, a second document and repeated keys are refused.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 import yaml
@@ -16,6 +17,8 @@ from stillwatch.decisions.terms.problem import Place, Problem, refuse
 MOST_BYTES = 1 << 20
 MOST_DEPTH = 12
 MOST_NODES = 50_000
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of writing, so that a clause could read otherwise than it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,14 @@ def read_nodes(content: bytes, file: str) -> tuple[Mapped, tuple[str, ...]]:
         root = _Builder(text, problems).document()
     except yaml.YAMLError as error:
         problems.append(_yaml_problem(error))
+    except (ValueError, OverflowError):  # an escape that is no character
+        problems.append(
+            Problem(
+                place=start,
+                message="an escape in quotes is no character",
+                hint="write the character itself, or single quotes",
+            )
+        )
     except RecursionError:
         problems.append(Problem(place=start, message="the file is nested too deeply", hint="write it flatter"))
     if root is not None and not isinstance(root, Mapped):
@@ -134,7 +145,11 @@ class _Builder:
             return Listed(place=_place(event), items=tuple(items))
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(event, depth)
-        return Scalar(place=_place(event), text=getattr(event, "value", ""))
+        text = str(getattr(event, "value", ""))
+        if any(one not in "\n\t" and (unicodedata.category(one) in {"Cc", "Cs"} or one in _TURNING) for one in text):
+            self._problem(event, "a character here cannot be printed", "take it away; it may have come from copying")
+            text = ""
+        return Scalar(place=_place(event), text=text)
 
     def _mapping(self, start: yaml.Event, depth: int) -> Mapped:
         fields: dict[str, Node] = {}
