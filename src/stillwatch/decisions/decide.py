@@ -26,7 +26,7 @@ from stillwatch.decisions.terms.facts import MOST_NUMBER
 from stillwatch.integrity.canonical import canonical_bytes
 from stillwatch.records.campaign import FLAGGED_FINDINGS, Campaign, Finding
 from stillwatch.records.decision import STRICTNESS, Action, Decision, WhenStale, strictest
-from stillwatch.records.terms import Acceptance, Clause, ClauseKind, Event, Value
+from stillwatch.records.terms import Acceptance, Clause, Event, Value, is_grant
 
 DAY_US = 86_400 * 1_000_000
 ANY_MODEL = "any"
@@ -113,7 +113,7 @@ def campaign_facts(campaign: Campaign, *, licensed: bool) -> dict[str, Value]:
 
     Args:
         campaign: whose finding was made.
-        licensed: whether the accepted terms license distillation.
+        licensed: whether the members accepted a licence of distillation.
     """
     facts: dict[str, Value] = {
         "finding": campaign.finding.value,
@@ -189,11 +189,7 @@ def _decision(
 def _breach(campaign: Campaign, keys: tuple[TermsKey, ...], evaluators: Mapping[TermsKey, Evaluator]) -> _Breach:
     if campaign.finding not in _EVALUATED:
         return _Breach(evaluations=(), clauses=())
-    licensed = any(
-        clause.kind is ClauseKind.LICENSED_DISTILLATION
-        for key in keys
-        for clause in evaluators[key].compiled.terms.clauses
-    )
+    licensed = any(is_grant(clause) for key in keys for clause in evaluators[key].compiled.terms.clauses)
     model = campaign.models[0][0] if campaign.models else ANY_MODEL
     held = Held(
         subject=campaign.id, event=Event.FINDING, model=model, facts=campaign_facts(campaign, licensed=licensed)

@@ -34,7 +34,7 @@ class ClauseKind(StrEnum):
     MARKING_DISCLOSURE = "marking-disclosure"
     """Says that answers may be marked; needed before anything is."""
     LICENSED_DISTILLATION = "licensed-distillation"
-    """Allows distillation under conditions; a clause like any other."""
+    """Allows distillation; a clause like any other. With conditions it excepts other clauses; without, in an order form, it is the licence."""
     PERMITTED_EXCEPTION = "permitted-exception"
     """Allows a use that another clause would forbid."""
 
@@ -132,6 +132,11 @@ class Clause:
     """Days in which the breach can be cured."""
     duration_days: int
     """How long the action lasts."""
+
+
+def is_grant(clause: Clause) -> bool:
+    """Say whether a clause is the licence itself, as an order form holds it: who accepted it is licensed."""
+    return clause.kind is ClauseKind.LICENSED_DISTILLATION and not clause.conditions and not clause.excepts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

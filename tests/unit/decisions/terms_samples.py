@@ -32,6 +32,12 @@ DISCLOSURE = """\
     clause: "1.2"
     says: Provider may mark Output.
 """
+GRANT = """\
+  - id: granted
+    kind: licensed-distillation
+    clause: "1.3"
+    says: Distillation is licensed to those whose order form says so.
+"""
 
 
 def clause(

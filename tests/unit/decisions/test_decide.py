@@ -137,8 +137,15 @@ def test_a_licence_is_a_clause_like_any_other() -> None:
         TRAINING,
         samples.licence("no-pooling, no-training", "{licensed: true, harvest_exchanges: {below: 901}}"),
     )
-    assert one_decision(terms=licensed).action is Action.ALLOW
-    assert one_decision(terms=licensed, harvest_exchanges=901).action is Action.BLOCK
+    order = replace(samples.read(samples.GRANT), name="order-form")
+    both = [*ALL, *(accepted(one.account_id, "order-form") for one in ALL)]
+    for harvest, acceptances, action in (
+        (900, both, Action.ALLOW),
+        (901, both, Action.BLOCK),  # beyond what the licence allows
+        (900, ALL, Action.BLOCK),  # the terms speak of a licence, and these accounts have none
+    ):
+        (decision,) = decide(campaign(harvest_exchanges=harvest), acceptances, evaluators(licensed, order), NOW)
+        assert decision.action is action
 
 
 def test_a_mark_tells_nobody_since_the_terms_did() -> None:

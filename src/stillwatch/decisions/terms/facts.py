@@ -51,7 +51,9 @@ def _fact(name: str, kind: FactType, events: set[Event] | frozenset[Event], abou
 FACTS: dict[str, Fact] = {
     fact.name: fact
     for fact in (
-        _fact("licensed", FactType.TRUTH, _ANY, "the accepted terms hold a clause that licenses distillation"),
+        _fact(
+            "licensed", FactType.TRUTH, _ANY, "the account accepted a licence of distillation, or the finding says so"
+        ),
         _fact("purpose", FactType.WORD, _ANY, "purpose stated for the key"),
         _fact("region", FactType.WORD, _ANY, "place of the contract's customer, by contract"),
         _fact("model", FactType.WORD, _REQUEST, "model that is asked"),

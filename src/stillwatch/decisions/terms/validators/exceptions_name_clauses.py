@@ -9,7 +9,7 @@ from stillwatch.decisions.terms.fields import nearest
 from stillwatch.decisions.terms.problem import Problem
 from stillwatch.decisions.terms.reading import ClauseDraft, TermsDraft
 from stillwatch.records.decision import Action
-from stillwatch.records.terms import EVENT_OF, EXCEPTING, FORBIDDING, Clause
+from stillwatch.records.terms import EVENT_OF, EXCEPTING, FORBIDDING, Clause, is_grant
 
 
 def exceptions_name_clauses(draft: TermsDraft) -> Iterator[Problem]:
@@ -26,7 +26,7 @@ def exceptions_name_clauses(draft: TermsDraft) -> Iterator[Problem]:
             )
         seen.setdefault(clause.id, one.place("id").line)
         excepting = clause.kind in EXCEPTING
-        if excepting != bool(clause.excepts):
+        if excepting != bool(clause.excepts) and not is_grant(clause):
             yield Problem(
                 place=one.place("excepts"),
                 message=f"{clause.id!a} of kind {clause.kind.value} excepts {'nothing' if excepting else 'other clauses'}",
