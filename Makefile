@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger results docs picture clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle results docs picture clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -60,6 +60,10 @@ bench: install-bench ## sketch throughput beside other libraries; the whole dete
 bench-ledger: install-bench ## the ledger: entries a second in batches, and a proof at 1 and 10 million entries
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.ledger_speed --out build/benchmarks/ledger_speed.json
+
+bench-bundle: install-bench ## the enforcement bundle: loading and look-ups at a million accounts, beside a dict
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.enforcement_bundle --out build/benchmarks/enforcement_bundle.json
 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"

@@ -22,6 +22,7 @@ CONTRACTS = tuple(
 PLANTED = (
     ("imports go one way", "statistics/tails.py", "import stillwatch.sketches.shape"),
     ("imports go one way", "intake/times.py", "import stillwatch.detection.facts"),
+    ("imports go one way", "decisions/decide.py", "import stillwatch.evidence.ledger"),
     ("imports go one way", "pipeline.py", "from stillwatch.simulation import world"),
     ("imports go one way", "evidence/run_files.py", "from stillwatch.pipeline import STAGES"),
     ("imports go one way", "integrity/merkle.py", "import stillwatch.stores.protocol"),
@@ -31,6 +32,7 @@ PLANTED = (
     ("imports go one way", "console/__init__.py", '"""A package that no layer names."""'),
     ("conclusions are pure functions of numbers", "statistics/tails.py", "import pyarrow"),
     ("records need the standard library only", "records/claim.py", "import numpy"),
+    ("records need the standard library only", "records/terms.py", "import yaml"),
     (
         "the simulator shares no code with the detector but the records",
         "simulation/world.py",

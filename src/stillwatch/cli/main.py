@@ -16,7 +16,21 @@ from typing import Any
 
 import typer
 
-from stillwatch.cli import case, demo, detect, evaluate, explain, formats, indicators, ledger, simulate, version
+from stillwatch.cli import (
+    bundle,
+    case,
+    decide,
+    demo,
+    detect,
+    evaluate,
+    explain,
+    formats,
+    indicators,
+    ledger,
+    simulate,
+    terms,
+    version,
+)
 from stillwatch.cli.exit_codes import ExitCode, exit_code_of, exit_codes_text
 from stillwatch.cli.terminal import json_text, printable
 from stillwatch.cli.verb_help import VerbHelp
@@ -32,6 +46,9 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (formats.HELP, formats.formats),
     (ledger.HELP, ledger.VERBS),
     (case.HELP, case.VERBS),
+    (terms.HELP, terms.VERBS),
+    (decide.HELP, decide.VERBS),
+    (bundle.HELP, bundle.VERBS),
     (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),
 )

@@ -16,7 +16,13 @@ The tree::
           ├── SignatureError              a signature is missing or does not verify
           ├── KeyTextError                text that is not a key
           ├── KeyFileError                a key file cannot be used, or others can read it
-          └── TimeStampError              a time stamp cannot be had, or does not verify
+          ├── TimeStampError              a time stamp cannot be had, or does not verify
+          └── EnforcementBundleError      an enforcement bundle is refused
+               ├── BundleFormatError      bytes that are no bundle, or cannot become one
+               ├── BundleNameError        a bundle for somebody else
+               ├── BundleExpiredError     a bundle that has expired, or is from the future
+               ├── BundleRollbackError    a bundle older than one that was seen, or another of its version
+               └── BundleStateError       what was seen before cannot be read or kept
 """
 
 from __future__ import annotations
@@ -78,3 +84,27 @@ class KeyFileError(IntegrityError):
 
 class TimeStampError(IntegrityError):
     """A time stamp was refused, is malformed, or does not verify."""
+
+
+class EnforcementBundleError(IntegrityError):
+    """An enforcement bundle is refused; nothing of it is used."""
+
+
+class BundleFormatError(EnforcementBundleError):
+    """Bytes that are no bundle, or actions that cannot become one."""
+
+
+class BundleNameError(EnforcementBundleError):
+    """A bundle for somebody else."""
+
+
+class BundleExpiredError(EnforcementBundleError):
+    """A bundle that has expired, or was issued in the future."""
+
+
+class BundleRollbackError(EnforcementBundleError):
+    """A bundle older than one that was seen, or another of the same version."""
+
+
+class BundleStateError(EnforcementBundleError):
+    """What was seen before cannot be read or kept."""

@@ -12,6 +12,7 @@ The tree (each package keeps its own branch in `errors.py`)::
      ├── statistics.errors.StatisticsError
      ├── sketches.errors.SketchError
      ├── detection.errors.DetectionError
+     ├── decisions.errors.DecisionsError
      └── simulation.errors.SimulationError
 """
 

@@ -11,8 +11,22 @@ from pathlib import Path
 
 import pytest
 
+from stillwatch.cli import (
+    bundle,
+    decide,
+    demo,
+    detect,
+    evaluate,
+    explain,
+    formats,
+    indicators,
+    ledger,
+    main,
+    simulate,
+    terms,
+    version,
+)
 from stillwatch.cli import case as case_verb
-from stillwatch.cli import demo, detect, evaluate, explain, formats, indicators, ledger, main, simulate, version
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.verb_help import VerbHelp
 
@@ -59,7 +73,21 @@ def case(world: Path) -> Path:
 def test_every_verb_has_its_examples_run_here() -> None:
     run_here = {
         one.HELP.name
-        for one in (case_verb, demo, detect, evaluate, explain, formats, indicators, ledger, simulate, version)
+        for one in (
+            bundle,
+            case_verb,
+            decide,
+            demo,
+            detect,
+            evaluate,
+            explain,
+            formats,
+            indicators,
+            ledger,
+            simulate,
+            terms,
+            version,
+        )
     }
     assert run_here == {verb.name for verb, _ in main.VERBS}
 
@@ -78,6 +106,24 @@ def test_case_and_indicators(tmp_path: Path) -> None:
     assert "Harvest of June" in listed.stdout
     (made,) = run_examples(indicators.HELP, tmp_path)
     assert "written to partners.key" in made.stdout
+
+
+def test_terms(tmp_path: Path) -> None:
+    """The verbs below it have their examples run in test_terms_verb.py."""
+    packed, linted = run_examples(terms.HELP, tmp_path)
+    assert "not legal advice" in packed.stdout
+    assert "no problem" in linted.stdout
+
+
+def test_decide_and_bundle(tmp_path: Path) -> None:
+    """The verbs below them have their examples run in test_decide_verb.py."""
+    first = ledger.HELP.examples[:1]
+    role = ("stillwatch ledger role --ledger ledger.db --actor alice --assign analyst --to bob",)
+    run_examples(VerbHelp(name="ledger", purpose="", examples=(*first, *role), writes=""), tmp_path)
+    (listed,) = run_examples(decide.HELP, tmp_path)
+    assert "There is no decision" in listed.stdout
+    (made,) = run_examples(bundle.HELP, tmp_path)
+    assert "for the gateways" in made.stdout
 
 
 def test_ledger(tmp_path: Path) -> None:

@@ -1,0 +1,225 @@
+"""`stillwatch decide` and `stillwatch bundle`: every example as it stands, from a run to a bundle, with two people."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import sqlite3
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line_calls import Said, write_case
+
+from stillwatch.cli import bundle, decide
+from stillwatch.cli.exit_codes import ExitCode
+from stillwatch.cli.verb_help import VerbHelp
+from stillwatch.evidence.cases.gathering import campaign_item
+from stillwatch.evidence.incident_report import read_campaigns_document
+
+Stillwatch = Callable[..., Said]
+TERMS = """\
+terms: api
+version: "1"
+title: API terms
+appeal: appeals@example.com
+wording: 7.3 Customer will not pool accounts. 7.4 Customer will not train on Output.
+clauses:
+  - {id: no-pooling, kind: coordination, class: measure, mode: enforce, clause: "7.3", says: Customer will not pool accounts.,
+     action: block, when: {coordinated: true, harvesting: true}, when_stale: closed}
+  - {id: no-training, kind: training, class: measure, clause: "7.4", says: Customer will not train on Output., action: challenge,
+     when: {harvesting: true}}
+"""
+
+
+@pytest.fixture
+def begun(tmp_path: Path, stillwatch: Stillwatch, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A ledger with its people, a run in `run`, and terms that members of its first campaign accepted; give the flagged campaigns."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("STILLWATCH_LEDGER_KEY_FILE", "STILLWATCH_BUNDLE_KEY_FILE", "STILLWATCH_CASE_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    call(stillwatch, "ledger init --ledger ledger.db --origin example.com/log --actor alice --key-file ledger.key")
+    for role, name in (("analyst", "bob"), ("approver", "carol"), ("approver", "bob"), ("viewer", "vera")):
+        call(stillwatch, f"ledger role --ledger ledger.db --actor alice --assign {role} --to {name}")
+    write_case(tmp_path / "run")
+    campaigns: list[dict[str, Any]] = json.loads(Path("run/campaigns.json").read_text())["campaigns"]
+    Path("terms.yaml").write_text(TERMS)
+    accepted = [
+        {"account_id": member, "terms": "api", "version": "1", "accepted_at": "2020-01-01T00:00:00Z"}
+        for member in campaigns[0]["members"]
+    ]
+    Path("accepted.jsonl").write_text("".join(json.dumps(one) + "\n" for one in accepted))
+    call(stillwatch, "terms add terms.yaml --ledger ledger.db --actor bob")
+    call(stillwatch, "terms accept accepted.jsonl --ledger ledger.db --actor bob")
+    return campaigns
+
+
+def call(stillwatch: Stillwatch, line: str, *more: str, code: int = ExitCode.DONE) -> Said:
+    """Run a command line that must end so."""
+    said = stillwatch(*shlex.split(line), *more)
+    assert said.code == code, said.err
+    return said
+
+
+def example(stillwatch: Stillwatch, verb: VerbHelp, *more: str, code: int = ExitCode.DONE, **names: str) -> Said:
+    """Run the first example of a verb, capital names replaced."""
+    words = [names.get(word, word) for word in shlex.split(verb.examples[0])[1:]]
+    return call(stillwatch, shlex.join(words), *more, code=code)
+
+
+def proposed(stillwatch: Stillwatch) -> dict[str, Any]:
+    """Propose; give the decision that blocks."""
+    made = example(stillwatch, decide.PROPOSE_HELP, "--json").document["decisions"]
+    (block,) = [one for one in made if one["action"] == "block"]
+    return dict(block)
+
+
+def test_from_a_run_to_a_bundle_with_two_people(begun: list[dict[str, Any]], stillwatch: Stillwatch) -> None:
+    block = proposed(stillwatch)
+    assert block["clauses"] == ["api@1/no-pooling"]
+    assert block["recorded"] == ["api@1/no-training"]
+    member = begun[0]["members"][0]
+    example(stillwatch, bundle.KEY_HELP)
+    assert stat.S_IMODE(Path("bundle.key").stat().st_mode) == 0o600
+    assert example(stillwatch, bundle.BUILD_HELP, "--json").document["accounts"] == 0  # nobody approved yet
+    approved = example(stillwatch, decide.APPROVE_HELP, "--json", DECISION=block["decision"]).document
+    assert (approved["proposed_by"], approved["approved_by"]) == ("bob", "carol")
+    built = example(stillwatch, bundle.BUILD_HELP, "--json").document
+    assert (built["version"], built["accounts"], built["actions"]) == (2, len(begun[0]["members"]), {"block": 1})
+    verified = example(stillwatch, bundle.VERIFY_HELP, "--json").document
+    assert (verified["version"], verified["stale"]) == (2, False)
+    shown = example(stillwatch, bundle.SHOW_HELP, "--json").document
+    assert shown["account"]["action"] == "allow"
+    shown = call(stillwatch, f"bundle show gateway.bundle --key bundle.pub --account {member} --json").document
+    assert shown["account"] == {
+        "action": "block", "decision": block["decision"], "clauses": ["api@1/no-pooling"], "appeal": "appeals@example.com"
+    }  # fmt: skip
+    listed = example(stillwatch, decide.LIST_HELP, "--json").document["decisions"]
+    assert [one["decision"] for one in listed if one["in_effect"]] == [block["decision"]]
+    detail = example(stillwatch, decide.SHOW_HELP, "--json", DECISION=block["decision"]).document
+    assert "7.3" in detail["notice"]
+    assert example(stillwatch, decide.REPLAY_HELP, "--json").document["evaluations"] == 1
+    kinds = [
+        one["kind"]
+        for one in call(stillwatch, "ledger show --ledger ledger.db --actor bob --limit 500 --json").document["entries"]
+    ]
+    assert kinds.count("decision proposed") == len(listed)
+    assert kinds.count("decision approved") == 1
+    assert kinds.count("bundle issued") == 2
+
+
+def test_every_verb_has_its_example_run_above() -> None:
+    assert {verb.name for verb, _ in decide.VERBS} == {"propose", "approve", "list", "show", "replay"}
+    assert {verb.name for verb, _ in bundle.VERBS} == {"key", "build", "verify", "show"}
+
+
+def test_a_case_is_decided_about_as_its_run_is(begun: list[dict[str, Any]], stillwatch: Stillwatch) -> None:
+    from stillwatch.cli.case_options import open_cases  # noqa: PLC0415
+
+    case = call(stillwatch, "case open 'Harvest' --ledger ledger.db --actor bob --keys keys --json").document["case"]
+    document = {"version": "", "fdr": 0.01, "campaigns": begun[:1], "considered": []}
+    (campaign,) = read_campaigns_document(document, "test").campaigns
+    with open_cases("ledger.db", "bob", "APPEND", Path("keys")) as cases:
+        cases.work.add(case, [campaign_item(campaign, 0.01)], "bob")
+    line = shlex.join([{"CASE": case}.get(word, word) for word in shlex.split(decide.PROPOSE_HELP.examples[1])[1:]])
+    (made,) = call(stillwatch, line, "--json").document["decisions"]
+    assert (made["campaign"], made["action"]) == (campaign.id, "block")
+
+
+def test_nobody_approves_their_own_and_nobody_approves_without_the_role(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch
+) -> None:
+    block = proposed(stillwatch)["decision"]
+    said = call(stillwatch, f"decide approve {block} --ledger ledger.db --actor bob", code=ExitCode.REFUSED)
+    assert "ask somebody else" in said.err
+    call(stillwatch, f"decide approve {block} --ledger ledger.db --actor vera", code=ExitCode.REFUSED)
+    call(stillwatch, f"decide approve {block} --ledger ledger.db --actor carol")
+    again = call(stillwatch, f"decide approve {block} --ledger ledger.db --actor carol", code=ExitCode.USAGE)
+    assert "was approved before" in again.err
+    call(stillwatch, "decide approve d-none --ledger ledger.db --actor carol", code=ExitCode.USAGE)
+
+
+def test_only_flagged_campaigns_are_decided_about_unless_all_are_asked_for(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch
+) -> None:
+    some = call(stillwatch, "decide propose run --ledger ledger.db --actor bob --json").document
+    every = call(stillwatch, "decide propose run --all --ledger ledger.db --actor bob --json").document
+    assert some["campaigns"] == len(begun)
+    assert every["campaigns"] > some["campaigns"]
+    assert all(one["action"] == "allow" for one in every["decisions"] if one["finding"] not in {"operator", "reseller"})
+
+
+def test_an_old_bundle_an_expired_one_and_a_strange_one_are_refused(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example(stillwatch, bundle.KEY_HELP)
+    example(stillwatch, bundle.BUILD_HELP)
+    old = Path("gateway.bundle").read_bytes()
+    example(stillwatch, bundle.BUILD_HELP)
+    new = Path("gateway.bundle").read_bytes()
+    example(stillwatch, bundle.VERIFY_HELP)
+    Path("gateway.bundle").write_bytes(old)
+    assert "version 2 was seen" in example(stillwatch, bundle.VERIFY_HELP, code=ExitCode.UNVERIFIED).err
+    Path("gateway.bundle").write_bytes(new[:-1] + bytes([new[-1] ^ 1]))
+    assert "does not verify" in example(stillwatch, bundle.VERIFY_HELP, code=ExitCode.UNVERIFIED).err
+    Path("gateway.bundle").write_bytes(new)
+    example(stillwatch, bundle.VERIFY_HELP)
+    late = time.time_ns() + 25 * 3_600 * 10**9
+    monkeypatch.setattr("time.time_ns", lambda: late)
+    assert "expired" in example(stillwatch, bundle.VERIFY_HELP, code=ExitCode.UNVERIFIED).err
+    assert example(stillwatch, bundle.VERIFY_HELP, "--accept-stale", "--json").document["stale"] is True
+
+
+def test_a_key_is_not_overwritten(begun: list[dict[str, Any]], stillwatch: Stillwatch) -> None:
+    example(stillwatch, bundle.KEY_HELP)
+    before = Path("bundle.key").read_bytes()
+    example(stillwatch, bundle.KEY_HELP, code=ExitCode.INPUT)
+    assert Path("bundle.key").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("statements", "says"),
+    [
+        (
+            ("DROP TRIGGER acceptance_stays", "UPDATE acceptance SET accepted_us = 1"),
+            "an acceptance is not what entry",
+        ),
+        (
+            (
+                "DROP TRIGGER terms_version_stays",
+                "UPDATE terms_version SET facts = CAST(replace(facts, 'block', 'allow') AS BLOB)",
+            ),
+            "api 1 is not what entry",
+        ),
+        (
+            ("DROP TRIGGER terms_version_stays", "UPDATE terms_version SET facts = 'text'"),
+            "column facts: got str, expected bytes",
+        ),
+    ],
+)
+def test_a_register_that_was_changed_behind_the_ledger_decides_nothing(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch, statements: tuple[str, ...], says: str
+) -> None:
+    change_behind(*statements)
+    said = example(stillwatch, decide.PROPOSE_HELP, code=ExitCode.UNVERIFIED)
+    assert says in said.err
+
+
+def test_an_approval_that_nobody_gave_builds_no_bundle(begun: list[dict[str, Any]], stillwatch: Stillwatch) -> None:
+    block = proposed(stillwatch)["decision"]
+    example(stillwatch, bundle.KEY_HELP)
+    call(stillwatch, "ledger role --ledger ledger.db --actor alice --assign viewer --to zoe")  # an entry of alice
+    change_behind(f"INSERT INTO approval (decision_id, entry_index) SELECT '{block}', max(entry_index) FROM entry")
+    said = example(stillwatch, bundle.BUILD_HELP, code=ExitCode.UNVERIFIED)
+    assert f"the approval of {block} is not what entry" in said.err
+
+
+def change_behind(*statements: str) -> None:
+    """Change the store as somebody with the file would."""
+    with contextlib.closing(sqlite3.connect("ledger.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)

@@ -1,0 +1,10 @@
+"""Puts this folder's shared module where the tests find it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = str(Path(__file__).parent)
+if HERE not in sys.path:
+    sys.path.insert(0, HERE)
