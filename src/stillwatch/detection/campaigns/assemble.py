@@ -17,12 +17,13 @@ import pyarrow as pa
 from stillwatch.detection.campaigns.candidate import Candidate, build_candidate
 from stillwatch.detection.campaigns.claims.conduct import Conduct
 from stillwatch.detection.campaigns.describing import campaign_id, capability, exhibits, links
-from stillwatch.detection.campaigns.explanations import Result
+from stillwatch.detection.campaigns.explanations import OWN_PRODUCT, Result, weigh
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
 from stillwatch.detection.campaigns.membership import standing_members
 from stillwatch.detection.campaigns.reading import SampledExchanges, every, near_each_other
 from stillwatch.detection.campaigns.selection import Selection
 from stillwatch.detection.campaigns.study import Study
+from stillwatch.detection.campaigns.testing import openly_one_customer
 from stillwatch.detection.links.attributes import AttributeTable
 from stillwatch.detection.links.groups import LEAST_MEMBERS, Group
 from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
@@ -210,11 +211,14 @@ def _discoveries(
     """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
     taken = np.zeros(accounts, dtype=bool)
     found: list[tuple[Tested, Numbers, float]] = []
+    weakest = min((tested[place].log_e for place in selection.kept), default=0.0)
     for place in selection.kept:
         one, standing = tested[place], bearers[place]
         least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
         if len(standing) < least:
             continue  # the claims are about most members of the candidate; a few do not inherit them
+        if _stands_as_one_customer(one, standing, weakest):
+            continue
         mine = standing[~taken[standing]]
         kin = [number for number, (_, members, _) in enumerate(found) if _one_operator(one, members, standing)]
         taken[mine] = True
@@ -226,6 +230,17 @@ def _discoveries(
         else:
             taken[mine] = False
     return found
+
+
+def _stands_as_one_customer(one: Tested, standing: Numbers, weakest: float) -> bool:
+    """Tell whether those who bear the evidence openly are one customer, and nothing speaks against that customer's own product.
+
+    A candidate with bystanders need not be asked about that explanation; what is left of it must be.
+    """
+    if len(standing) < 2 or not openly_one_customer(one.candidate.table, standing):
+        return False
+    (own,) = weigh(one.results, (OWN_PRODUCT,), weakest)
+    return own.log_e < weakest
 
 
 def _one_operator(one: Tested, found: Numbers, standing: Numbers) -> bool:

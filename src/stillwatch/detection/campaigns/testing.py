@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import Background, Candidate
 from stillwatch.detection.campaigns.claims.concealed_reasoning import concealed_reasoning_claim
@@ -30,6 +31,7 @@ from stillwatch.detection.campaigns.claims.sharding import sharding_claim
 from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts, synchrony_claim
 from stillwatch.detection.campaigns.claims.template_lift import Degrees, template_lift_claim
 from stillwatch.detection.campaigns.explanations import EXPLANATIONS, OWN_PRODUCT, Innocent, Result
+from stillwatch.detection.links.attributes import AttributeTable
 from stillwatch.detection.links.kinds import Kind
 from stillwatch.detection.profiles.histories import Histories
 
@@ -89,19 +91,18 @@ def applicable_explanations(candidate: Candidate) -> tuple[Innocent, ...]:
     """Return the explanations that this candidate could have."""
     if len(candidate.members) == 1:
         return tuple(innocent for innocent in EXPLANATIONS if innocent.name in ALONE)
-    if openly_one_customer(candidate):
+    if openly_one_customer(candidate.table, candidate.members):
         return EXPLANATIONS
     return tuple(innocent for innocent in EXPLANATIONS if innocent is not OWN_PRODUCT)
 
 
-def openly_one_customer(candidate: Candidate) -> bool:
+def openly_one_customer(table: AttributeTable, members: npt.NDArray[np.int64]) -> bool:
     """Tell whether most members declare an organisation in common with another member.
 
     A common payment does not count: an operator pays for accounts that pretend to be strangers; an organisation is declared.
     """
-    table = candidate.table
-    owner, held = table.held_by(candidate.members)
+    owner, held = table.held_by(members)
     declared = table.kinds[held] == int(Kind.ORGANIZATION)
     organizations, inverse, counts = np.unique(held[declared], return_inverse=True, return_counts=True)
     common = np.unique(owner[declared][counts[inverse] >= 2]) if len(organizations) else organizations
-    return len(common) >= ONE_OWNER_SHARE * len(candidate.members)
+    return len(common) >= ONE_OWNER_SHARE * len(members)
