@@ -264,13 +264,13 @@ def _lead(report: IncidentReport, flagged: Sequence[Campaign]) -> str:
     )
     if not flagged:
         return (
-            f"{seen}; {wording.counted(run.candidates, 'group', 'groups')} of linked accounts were tested and none was "
+            f"{seen}; {wording.counted(run.candidates, 'group', 'groups')} of linked accounts were weighed and none was "
             "flagged. This does not show that there is no harvest: the section on limits says what this run could not test."
         )
     largest = flagged[0]
     days = wording.counted(largest.days, "day", "days")
     return (
-        f"{seen}; {wording.counted(run.candidates, 'group', 'groups')} of linked accounts were tested. The largest campaign "
+        f"{seen}; {wording.counted(run.candidates, 'group', 'groups')} of linked accounts were weighed. The largest campaign "
         f"sent {wording.count(largest.harvest_exchanges)} harvest exchanges from "
         f"{wording.counted(len(largest.members), 'account', 'accounts')} over {days}, "
         f"{wording.number(round(largest.rate_per_account_day, 1))} a day per account; its target: "
