@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted_accounts import accounts_of, candidate_of, table_of
 
-from stillwatch.detection.campaigns.assemble import Tested, _stands_as_one_customer
+from stillwatch.detection.campaigns import assemble
 from stillwatch.detection.campaigns.testing import ONE_OWNER_SHARE, openly_one_customer
 from stillwatch.detection.links.kinds import Kind
 from stillwatch.records.claim import Claim, Question
@@ -15,7 +15,7 @@ FIRM, BYSTANDERS = range(6), range(10, 16)
 FIRM_S = [(Kind.ORGANIZATION, 1, number, 1) for number in FIRM]
 
 
-def tested(**log_es: float) -> Tested:
+def tested(**log_es: float) -> assemble.Tested:
     """Six accounts of one organisation among six bystanders, with claims by name (underscores for spaces)."""
     candidate = candidate_of((*FIRM, *BYSTANDERS), accounts=accounts_of(40), table=table_of(40, FIRM_S))
     results = {
@@ -25,7 +25,7 @@ def tested(**log_es: float) -> Tested:
         )
         for name, log_e in log_es.items()
     }  # fmt: skip
-    return Tested(candidate=candidate, results=results, explanations=(), log_e=20.0, coordinated=True)
+    return assemble.Tested(candidate=candidate, results=results, explanations=(), log_e=20.0, coordinated=True)
 
 
 def test_most_members_of_one_organisation_are_openly_one_customer() -> None:
@@ -48,8 +48,8 @@ def test_most_members_of_one_organisation_are_openly_one_customer() -> None:
 def test_what_is_left_of_a_candidate_is_asked_about_its_own_product(
     log_es: dict[str, float], *, standing: bool
 ) -> None:
-    assert _stands_as_one_customer(tested(**log_es), np.array(FIRM), 10.0) is standing
+    assert assemble._stands_as_one_customer(tested(**log_es), np.array(FIRM), 10.0) is standing
 
 
 def test_strangers_are_not_asked() -> None:
-    assert not _stands_as_one_customer(tested(), np.array([0, *BYSTANDERS]), 10.0)
+    assert not assemble._stands_as_one_customer(tested(), np.array([0, *BYSTANDERS]), 10.0)
