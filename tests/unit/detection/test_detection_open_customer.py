@@ -15,7 +15,7 @@ FIRM, BYSTANDERS = range(6), range(10, 16)
 FIRM_S = [(Kind.ORGANIZATION, 1, number, 1) for number in FIRM]
 
 
-def tested(**log_es: float) -> assemble.Tested:
+def after_tests(**log_es: float) -> assemble.Tested:
     """Six accounts of one organisation among six bystanders, with claims by name (underscores for spaces)."""
     candidate = candidate_of((*FIRM, *BYSTANDERS), accounts=accounts_of(40), table=table_of(40, FIRM_S))
     results = {
@@ -48,8 +48,8 @@ def test_most_members_of_one_organisation_are_openly_one_customer() -> None:
 def test_what_is_left_of_a_candidate_is_asked_about_its_own_product(
     log_es: dict[str, float], *, standing: bool
 ) -> None:
-    assert assemble._stands_as_one_customer(tested(**log_es), np.array(FIRM), 10.0) is standing
+    assert assemble._stands_as_one_customer(after_tests(**log_es), np.array(FIRM), 10.0) is standing
 
 
 def test_strangers_are_not_asked() -> None:
-    assert not assemble._stands_as_one_customer(tested(), np.array([0, *BYSTANDERS]), 10.0)
+    assert not assemble._stands_as_one_customer(after_tests(), np.array([0, *BYSTANDERS]), 10.0)
