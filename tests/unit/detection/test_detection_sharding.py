@@ -80,6 +80,22 @@ def test_a_queue_that_begins_again_is_told_from_a_public_set_by_the_times_of_its
     assert mixed.log_e <= 0.0
 
 
+def test_a_class_that_meets_its_sheet_in_one_week_keeps_its_explanation() -> None:
+    """Ten pupils with one sheet of 40 in the second third of the time, and questions of their own before and after."""
+    rng = np.random.default_rng(19)
+    sent = []
+    for number in range(MEMBERS):
+        sheet = (rng.permutation(40) + 10).tolist()
+        own = [1_000 + 100 * number + place for place in range(80)]
+        for place, item in enumerate([*own[:40], *sheet, *own[40:]]):
+            spans = sorted([*TEMPLATE, *range(100 * item, 100 * item + 4)])
+            sent.append({"number": number, "exact": item, "time_us": place, "prompt_words": 40, "spans": spans})
+    candidate = candidate_of(range(MEMBERS), accounts=accounts_of(30, exchanges=120), study=study_of(30, sent))
+    claim = sharding_claim(candidate)
+    assert isinstance(claim, Claim)
+    assert claim.log_e <= 0.0
+
+
 def test_the_stated_chance_holds_for_the_largest_set_that_the_null_allows() -> None:
     """Recurrences over many draws from a set of that size are not fewer than stated, by a binomial interval at 1e-6."""
     seeds, recurring, exchanges, chance = range(40), 0, 0, 0.0
