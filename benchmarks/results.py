@@ -29,7 +29,7 @@ from benchmarks.real_world.compose import compose, shared_folder
 from benchmarks.results_page import Ablation, CampaignOutcome, Page, PoolSize, Section, write_page
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = (51, 52, 53)
+SEEDS = (61, 62)
 """Of what is reported; lower ones were looked at in development, so that no reported world was ever looked at."""
 POOL_SIZES = ((1, 1), (2, 5), (6, 9), (10, 15), (16, 1_000_000))
 INFRASTRUCTURE_COLUMNS = (

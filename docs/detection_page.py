@@ -36,7 +36,6 @@ NOT_SHOWN = {
     "one stream dealt out": "What the answers are for: a firm that spreads a job over accounts and declares nothing looks the same.",
     "registration in batches": "That one hand registered them: an import of customers looks the same.",
     "pivot to a new model": "Intent. Users of an alias for the newest model move together without knowing it.",
-    "unattended harvest": "Who collects the answers. A researcher's job that asks for steps by night looks the same.",
     "sharding without replacement": "That the members are one party: strangers who write freely do not meet either. Others show that.",
     "no repetition": "A harvest. It takes suites and retries off the list, no more.",
     "elicitation": "Harvesting by one account: honest customers ask for steps and grades too. A harvest without such phrases is not seen.",
@@ -47,7 +46,7 @@ NOT_SHOWN = {
     "round the clock": "A harvest: any unattended job has flat hours. An operator who imitates office hours passes.",
 }
 UNLISTED = {
-    "round the clock": "any unattended job has flat hours; it speaks within *unattended harvest*",
+    "round the clock": "any unattended job has flat hours, an honest customer's as well",
     "ramp against own baseline": "on simulated campaigns it found nothing that common conduct had not, with far larger e-values",
     "replacement after a ban": "where it spoke on simulated campaigns, common conduct spoke louder, and one ban with one launch is one coincidence",
     "shift of pooled prompts": "honest products shift as much as campaigns do, and in a mean of e-values it could decide alone",

@@ -22,7 +22,6 @@ from stillwatch.detection.campaigns.claims.dealt_out import dealt_out_claim
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
 from stillwatch.detection.campaigns.claims.synchrony import LARGEST_GROUP, MinuteCounts
 from stillwatch.detection.campaigns.claims.template_lift import Degrees
-from stillwatch.detection.campaigns.claims.unattended import unattended_claim
 from stillwatch.detection.campaigns.explanations import CHANCE, PRODUCT, weigh
 from stillwatch.detection.campaigns.reading import BATCH_EXCHANGES, SampledExchanges, every, near_each_other
 from stillwatch.detection.campaigns.selection import select
@@ -301,7 +300,6 @@ def _test_extraction(tested: Tested, candidate: Candidate, measured: Measured, t
     """Test what the members send; `candidate` is the tested one with its sampled exchanges, which are not kept."""
     results = [*tested.results.values(), *extraction_results(candidate, measured.histories)]
     results.append(dealt_out_claim(candidate, {result.name: result for result in results}))
-    results.append(unattended_claim(candidate, {result.name: result for result in results}))
     by_name = {result.name: result for result in results}
     explanations = weigh(by_name, applicable_explanations(candidate), threshold)
     return replace(

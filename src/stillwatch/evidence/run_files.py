@@ -39,7 +39,6 @@ _OF_TEXT = (
     "concealed reasoning",
     "not ordinary work",
     "one stream dealt out",
-    "unattended harvest",
     "explore, then exploit",
     "shift of pooled prompts",
 )

@@ -1,4 +1,4 @@
-"""Claims made of claims: one stream dealt out, and unattended harvest, are never more than the weakest claim they rest on."""
+"""A claim made of claims: one stream dealt out is never more than the weakest claim it rests on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from planted_accounts import accounts_of, candidate_of, table_of
 
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.dealt_out import CLOCK, EACH_ONCE, LEAST_MEMBERS, dealt_out_claim
-from stillwatch.detection.campaigns.claims.unattended import BOTH, unattended_claim
-from stillwatch.detection.campaigns.explanations import OWN_PRODUCT
 from stillwatch.detection.links.kinds import Kind
 from stillwatch.records.claim import Claim, Inconclusive, Question
 
@@ -59,16 +57,3 @@ def test_few_members_or_a_missing_claim_are_no_dealt_stream() -> None:
     assert isinstance(dealt_out_claim(group(LEAST_MEMBERS - 1), results), Inconclusive)
     for name in EACH_ONCE:
         assert isinstance(dealt_out_claim(group(), {k: v for k, v in results.items() if k != name}), Inconclusive)
-
-
-@given(LOG_E, LOG_E)
-def test_an_unattended_job_is_a_harvest_only_if_it_asks_for_training_material(flat: float, asked: float) -> None:
-    found = unattended_claim(group(), {BOTH[0]: claim(BOTH[0], flat), BOTH[1]: claim(BOTH[1], asked)})
-    assert isinstance(found, Claim)
-    assert found.log_e == pytest.approx(min(flat, asked), abs=1e-9)
-
-
-def test_without_one_of_the_two_there_is_no_claim_and_the_open_customer_is_asked_for_it() -> None:
-    assert isinstance(unattended_claim(group(), claims(BOTH[:1], 90.0)), Inconclusive)
-    assert "unattended harvest" in OWN_PRODUCT.tests
-    assert not set(BOTH) & set(OWN_PRODUCT.tests)

@@ -40,9 +40,8 @@ def test_most_members_of_one_organisation_are_openly_one_customer() -> None:
     ("log_es", "standing"),
     [
         ({}, True),
-        ({"unattended_harvest": -5.0, "concealed_reasoning": -50.0}, True),
-        ({"unattended_harvest": -5.0, "concealed_reasoning": 30.0}, False),
-        ({"unattended_harvest": 30.0}, False),
+        ({"elicitation": 90.0, "concealed_reasoning": -50.0}, True),
+        ({"elicitation": -5.0, "concealed_reasoning": 30.0}, False),
     ],
 )
 def test_what_is_left_of_a_candidate_is_asked_about_its_own_product(
