@@ -119,8 +119,8 @@ ELEMENT_KEYS = tuple(form.key for form in ELEMENTS)
 CLAIM_ELEMENTS = {
     "round the clock": VOLUME,
     "synchrony": VOLUME,
-    "common calendar": VOLUME,
-    "common hours": VOLUME,
+    "common conduct": VOLUME,
+    "ramp against own baseline": VOLUME,
     "registration in batches": GATE,
     "pivot to a new model": CAPABILITY,
     "release timeline": TIMELINE,
