@@ -1,7 +1,8 @@
-"""A process that appends to a ledger and says what was acknowledged: `appending_process.py URL ACTOR SEED BATCHES [FILE_BYTES]`.
+"""A process that appends to a ledger and says what was acknowledged: `appending_process.py URL ACTOR SEED BATCHES [FILE_BYTES|wait]`.
 
 Prints `entries FIRST COUNT` after each append and `checkpoint SIZE` after each checkpoint, and `refused KIND` at a store's error.
-With 0 batches it goes on until it is killed. FILE_BYTES limits how large its files may grow.
+With 0 batches it goes on until it is killed. FILE_BYTES limits how large its files may grow. With `wait` it begins when a line
+comes on standard input, so that several can begin together.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def main() -> None:
     store = open_store(url)
     ledger = Ledger(store, LOG, lambda: NOW_US)
     print("ready", flush=True)
-    if len(sys.argv) > 5:
+    if sys.argv[5:] == ["wait"]:
+        sys.stdin.readline()
+    elif len(sys.argv) > 5:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[5]), resource.RLIM_INFINITY))
     try:
         append_batches(ledger, actor, random.Random(seed), batches)

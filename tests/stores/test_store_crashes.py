@@ -29,6 +29,7 @@ from stillwatch.stores.sqlite import SqliteLedgerStore
 
 HERE = Path(__file__).parent
 KILLS = 32
+BATCHES = 80
 Opened = Callable[..., LedgerStore]
 Acknowledged = list[tuple[str, int, int]]
 
@@ -38,7 +39,7 @@ def start(url: str, actor: str, seed: int, batches: int, *more: str) -> subproce
     path = os.pathsep.join([str(HERE), str(Path(stillwatch.__file__).parents[1])])
     return subprocess.Popen(
         [sys.executable, HERE / "appending_process.py", url, actor, str(seed), str(batches), *more],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
 
 
@@ -83,8 +84,9 @@ def test_a_process_that_is_killed_at_any_point_loses_nothing_acknowledged(addres
         assert process.stderr is not None
         lines, errors = process.stdout.read(), process.stderr.read()
         assert process.wait(timeout=60) == -signal.SIGKILL, errors
-        process.stdout.close()
-        process.stderr.close()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            assert stream is not None
+            stream.close()
         found = acknowledged(lines, actor)
         promised += found
         size = check(address, promised)
@@ -97,14 +99,23 @@ def test_a_process_that_is_killed_at_any_point_loses_nothing_acknowledged(addres
 @pytest.mark.slow
 def test_four_processes_append_at_once_without_a_gap_or_a_duplicate(address: str, ledger: Ledger) -> None:
     ledger.store.close()
-    processes = {f"writer {number}": start(address, f"writer {number}", number, 25) for number in range(4)}
+    processes = {f"writer {number}": start(address, f"writer {number}", number, BATCHES, "wait") for number in range(4)}
+    for process in processes.values():
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for (
+        process
+    ) in processes.values():  # all have started and wait, so that they write at the same time on a slow machine too
+        assert process.stdin is not None
+        process.stdin.write("begin\n")
+        process.stdin.flush()
     promised: Acknowledged = []
     for actor, process in processes.items():
         lines, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
         assert "refused" not in lines
         found = acknowledged(lines, actor)
-        assert len(found) == 25
+        assert len(found) == BATCHES
         promised += found
     indices = sorted(itertools.chain.from_iterable(range(first, first + count) for _, first, count in promised))
     assert indices == list(range(1, len(indices) + 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stillwatch.detection.profiles.closeness import LEAST_COUNT, left_out_profiles, shares, squared_distances
+from stillwatch.detection.profiles.closeness import LEAST_COUNT, shares, squared_distances
 
 UNIFORM = np.full(24, 1.0 / 24.0)
 PEAKED = np.concatenate([np.full(8, 0.1), np.full(16, 0.0125)])
@@ -36,14 +36,3 @@ def test_each_account_may_have_a_profile_of_its_own() -> None:
     profiles = np.stack([np.roll(PEAKED, shift) for shift in range(5)])
     each = [float(squared_distances(counts[[place]], profiles[place])[0]) for place in range(5)]
     assert squared_distances(counts, profiles).tolist() == pytest.approx(each)
-
-
-def test_a_member_has_no_vote_in_the_profile_it_is_measured_against() -> None:
-    counts = np.random.default_rng(5).multinomial(50, UNIFORM, size=6).astype(np.int32)
-    counts[3] = 0
-    counts[3, 2] = LEAST_COUNT - 1
-    found = left_out_profiles(counts)
-    usable = [0, 1, 2, 4, 5]
-    for member in range(6):
-        others = [counts[other] / 50.0 for other in usable if other != member]
-        assert found[member].tolist() == pytest.approx(np.mean(others, axis=0).tolist())

@@ -54,9 +54,5 @@ TEXT_KINDS = (Kind.SPAN, Kind.BAND, Kind.SHAPE, Kind.PREFIX, Kind.SUFFIX)
 """What the prompts share."""
 BEHAVIOUR_KINDS = (Kind.BEHAVIOUR, Kind.TOOLS, Kind.CONFIGURATION)
 """How the accounts call: parameters, tools, client."""
-INFRASTRUCTURE_KINDS = (
-    Kind.PAYMENT, Kind.IP, Kind.NETWORK, Kind.TLS, Kind.USER_AGENT, Kind.EMAIL_DOMAIN, Kind.ORGANIZATION,
-)  # fmt: skip
-"""What the accounts share apart from what they write."""
 IDENTITY_KINDS = (Kind.PAYMENT, Kind.IP, Kind.NETWORK, Kind.EMAIL_DOMAIN, Kind.ORGANIZATION)
 """Infrastructure that says who stands behind an account, as opposed to which client software it runs."""

@@ -32,13 +32,8 @@ class Accounts:
     active_days: Integers
     prompts: Integers
     extraction: Integers
-    ordinary_work: Integers
     capabilities: Integers
     """[n, capabilities] exchanges that show each of `CAPABILITY_SIGNS`."""
-    turns_known: Integers
-    follow_ups: Integers
-    outputs_known: Integers
-    output_tokens: Integers
     created_us: npt.NDArray[np.float64]
     """Registration time, NaN where unknown."""
     licensed: npt.NDArray[np.bool_]
@@ -103,12 +98,7 @@ def load_accounts(
         active_days=column("active_days"),
         prompts=column("prompts"),
         extraction=column("extraction"),
-        ordinary_work=column("ordinary_work"),
         capabilities=np.stack([column(f"capability_{place}") for place in range(len(CAPABILITY_SIGNS))], axis=1),
-        turns_known=column("turns_known"),
-        follow_ups=column("follow_ups"),
-        outputs_known=column("outputs_known"),
-        output_tokens=column("output_tokens"),
         created_us=created,
         licensed=np.isin(hashes, licensed_hashes),
         reference=from_reference if reference_prefix is not None else np.ones(len(hashes), dtype=bool),

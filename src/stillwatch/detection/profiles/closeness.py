@@ -40,12 +40,3 @@ def squared_distances(counts: npt.NDArray[np.int32], profile: Floats) -> Floats:
     noise = (own * (1.0 - own)).sum(axis=1) / np.maximum(totals - 1.0, 1.0)
     estimates: Floats = np.where(totals >= LEAST_COUNT, raw - noise, np.nan)
     return estimates
-
-
-def left_out_profiles(counts: npt.NDArray[np.int32]) -> Floats:
-    """For each member, the mean of the other members' shares, [m, bins]: every account has one vote, none for itself."""
-    usable = counts.sum(axis=1) >= LEAST_COUNT
-    own = shares(counts) * usable[:, None]
-    others = np.maximum(usable.sum() - usable.astype(np.int64), 1)
-    means: Floats = (own.sum(axis=0)[None, :] - own) / others[:, None]
-    return means

@@ -9,8 +9,6 @@ from stillwatch.engines.protocol import Query
 from stillwatch.records.sketch import CAPABILITY_SIGNS, EXTRACTION_SIGNS, SKETCH, Intent, ResponseSign
 from stillwatch.records.table import Column, TableSchema
 
-ORDINARY_WORK = Intent.TRANSLATION | Intent.PROCESSING
-
 REPEATED = Query(
     name="repeated",
     about="One row: rows read, and rows that are repeated deliveries of an exchange already seen.",
@@ -65,9 +63,6 @@ PROFILES = Query(
             Column(name="active_days", type="int64", required=True, about="Days with an exchange."),
             Column(name="prompts", type="int64", required=True, about="Exchanges with prompt text."),
             Column(name="extraction", type="int64", required=True, about="Exchanges with a sign of harvesting."),
-            Column(
-                name="ordinary_work", type="int64", required=True, about="Exchanges with a sign of ordinary bulk work."
-            ),
             *(
                 Column(
                     name=f"capability_{place}",
@@ -77,10 +72,6 @@ PROFILES = Query(
                 )
                 for place in range(len(CAPABILITY_SIGNS))
             ),
-            Column(name="turns_known", type="int64", required=True, about="Exchanges with a turn count."),
-            Column(name="follow_ups", type="int64", required=True, about="Exchanges with more than one turn."),
-            Column(name="outputs_known", type="int64", required=True, about="Exchanges with an output token count."),
-            Column(name="output_tokens", type="int64", required=True, about="Output tokens."),
             Column(name="created_us", type="int64", about="Registration time in the logs."),
         ),
     ),
@@ -94,12 +85,7 @@ SELECT account,
        count(DISTINCT day) AS active_days,
        count(prompt_bytes) AS prompts,
        sum(CASE WHEN (intent & {int(EXTRACTION_SIGNS)}) <> 0 THEN 1 ELSE 0 END) AS extraction,
-       sum(CASE WHEN (intent & {int(ORDINARY_WORK)}) <> 0 THEN 1 ELSE 0 END) AS ordinary_work,
        {_CAPABILITIES},
-       count(turns) AS turns_known,
-       sum(CASE WHEN turns > 1 THEN 1 ELSE 0 END) AS follow_ups,
-       count(output_tokens) AS outputs_known,
-       sum(CASE WHEN output_tokens IS NULL THEN 0 ELSE output_tokens END) AS output_tokens,
        min(account_created_us) AS created_us
 FROM exchanges
 GROUP BY account
