@@ -39,6 +39,11 @@ PLANTED = (
         "import stillwatch.sketches",
     ),
     (
+        "the request path uses no engine and no store",
+        "gateway/__init__.py",
+        "import stillwatch.stores.sqlite",
+    ),
+    (
         "the verifier of case bundles stands alone",
         "evidence/verify.py",
         "from stillwatch.integrity import canonical_bytes",

@@ -23,7 +23,7 @@ from stillwatch.evidence.incident_report.wording import (
 from stillwatch.records.campaign import Campaign, Finding, Link
 from stillwatch.records.claim import Question
 
-QUESTIONS = {
+QUESTIONS = {  # those that are asked of accounts
     Question.COORDINATION: "Do these accounts act together?",
     Question.EXTRACTION: "Does their traffic harvest the model?",
     Question.ATTRIBUTION: "Who stands behind it?",

@@ -16,6 +16,16 @@ class Question(StrEnum):
     """Does this traffic harvest the model?"""
     ATTRIBUTION = "attribution"
     """Who stands behind it: operator, reseller, victim?"""
+    MARKED = "marked"
+    """Does this text bear a mark of ours?"""
+    SERVES = "serves our model"
+    """C1: does the suspect pass our model's answers on?"""
+    DERIVED = "weights derived"
+    """C2: do its weights derive from ours?"""
+    TRAINED_ON_OUTPUTS = "trained on our outputs"
+    """C3: was it trained on what our model answered?"""
+    TRAINED_ON_ACCOUNT = "trained on this account's outputs"
+    """C4: was it trained on what we answered to this account?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,7 +207,7 @@ def _form_of(name: str, question: Question) -> ElementForm:
         Question.COORDINATION: forms.COORDINATION,
         Question.EXTRACTION: forms.CAPABILITY,
         Question.ATTRIBUTION: forms.COORDINATION,
-    }[question]
+    }.get(question, forms.COPY)
 
 
 def _of_claim(claim: Claim, entries: tuple[int, ...], form: ElementForm | None = None) -> ElementStatement:
