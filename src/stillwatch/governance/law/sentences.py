@@ -10,7 +10,8 @@ import re
 
 LONGEST = 4_000
 """Characters of a sentence; a longer one is cut."""
-_LINK = re.compile(r"!?\[([^\]]{0,500})\]\([^()\s]{0,2000}\)")
+_LINK = re.compile(r"!?\[([^\]]{0,500})\]\((?:[^()\s]|\([^()\s]{0,500}\)){0,2000}\)")
+_EMPHASIS = re.compile(r"\*+(?=\S)|(?<=\S)\*+|(?<![\w])_+(?=\S)|(?<=\S)_+(?![\w])|`+")
 _MARKS = re.compile(r"[*_`#>|~\\]+|^\s*(?:[-+]|\d{1,3}[.)]|\([a-z0-9]{1,4}\))\s+", re.MULTILINE)
 _END = re.compile(r"(?<=[.!?;:])\s+(?=[^a-z\s])|\n\s*\n|\n(?=\s*(?:[-+*]|\d{1,3}[.)]|\([a-z0-9]{1,4}\))\s)")
 _RELEVANT = re.compile(
@@ -25,7 +26,7 @@ _RELEVANT = re.compile(
 
 def sentences(text: str) -> tuple[str, ...]:
     """Give the normalised sentences of a text, each once, in their order."""
-    plain = _LINK.sub(r"\1", text)
+    plain = _EMPHASIS.sub("", _LINK.sub(r"\1", text))
     found: dict[str, None] = {}
     for piece in _END.split(plain):
         sentence = " ".join(_MARKS.sub(" ", piece).split())[:LONGEST]

@@ -124,6 +124,7 @@ def read_versions(repository: Path, after: str | None = None) -> Iterator[TermsV
         "--name-only",
         "-z",
         "--diff-filter=AM",
+        "--no-renames",
         *wanted,
     )
     with subprocess.Popen(  # noqa: S603  # arguments are ours; the ids come from git
@@ -157,6 +158,7 @@ def fetch_clone(address: str, folder: Path) -> None:
     Raises:
         SourceError: where git cannot.
     """
+    folder = folder.resolve()
     if folder.exists():
         _git(folder, "fetch", "--quiet", "origin", "+HEAD:refs/heads/watched")
         _git(folder, "symbolic-ref", "HEAD", "refs/heads/watched")

@@ -21,7 +21,8 @@ def read(content: bytes, place: str) -> tuple[LawNotice, ...]:
     """
     try:
         message = email.message_from_bytes(content, policy=email.policy.default)
-        subject, date, name = (text_of(message[field]) for field in ("Subject", "Date", "Message-ID"))
+        subject, date = text_of(message["Subject"]), text_of(message["Date"])
+        name = " ".join(str(message["Message-ID"] or "").split())
     except (MessageError, ValueError, LookupError):
         subject = date = name = ""
     if not subject or not date:
