@@ -26,6 +26,7 @@ from stillwatch.cli import (
     explain,
     formats,
     indicators,
+    law,
     ledger,
     simulate,
     terms,
@@ -50,6 +51,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
     (indicators.HELP, indicators.VERBS),
+    (law.HELP, law.VERBS),
     (version.HELP, version.version),
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

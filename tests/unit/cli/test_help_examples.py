@@ -20,6 +20,7 @@ from stillwatch.cli import (
     explain,
     formats,
     indicators,
+    law,
     ledger,
     main,
     simulate,
@@ -83,6 +84,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             explain,
             formats,
             indicators,
+            law,
             ledger,
             simulate,
             terms,
@@ -124,6 +126,12 @@ def test_decide_and_bundle(tmp_path: Path) -> None:
     assert "There is no decision" in listed.stdout
     (made,) = run_examples(bundle.HELP, tmp_path)
     assert "for the gateways" in made.stdout
+
+
+def test_law(tmp_path: Path) -> None:
+    """The verbs below it have their examples run in test_law_verb.py."""
+    (listed,) = run_examples(law.HELP, tmp_path)
+    assert "eu-ai-act-50" in listed.stdout
 
 
 def test_ledger(tmp_path: Path) -> None:
