@@ -68,6 +68,7 @@ ERROR_CODES = {
     "stillwatch.evidence.errors.LedgerDamagedError": ExitCode.UNVERIFIED,
     "stillwatch.evidence.errors.SealError": ExitCode.UNVERIFIED,
     "stillwatch.evidence.errors.MissingLibraryError": ExitCode.MISSING,
+    "stillwatch.governance.errors.GovernanceError": ExitCode.INPUT,
     "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
     "stillwatch.intake.errors.SettingError": ExitCode.USAGE,
     "stillwatch.integrity.errors.EnforcementBundleError": ExitCode.UNVERIFIED,
