@@ -49,8 +49,8 @@ class IdentityStatements:
 
     def __init__(self, providers: Sequence[ProviderTerms]) -> None:
         """Build one pattern over all names of models, and one over all makers."""
-        self._models = {name.lower(): one for one in providers for name in one.speaks_as}
-        self._makers = {name.lower(): one for one in providers for name in one.made_by}
+        self._models = {name: one for one in providers for name in one.speaks_as}
+        self._makers = {name: one for one in providers for name in one.made_by}
         models, makers = _either(self._models), _either(self._makers)
         # A model's name right after "I am"; a maker's only with a word for making between, or in Chinese after it (由 … 开发).
         self._named = re.compile(
@@ -69,12 +69,15 @@ class IdentityStatements:
             return None
         found = self._named.search(text)
         if found is not None:
-            return self._models[found["name"].lower()]
+            return self._models[found["name"]]
         found = self._made.search(text)
-        return None if found is None else self._makers[(found["name"] or found["chinese"]).lower()]
+        return None if found is None else self._makers[found["name"] or found["chinese"]]
 
 
 def _either(names: Mapping[str, ProviderTerms]) -> str:
+    """Give the alternatives; what matches nothing where there are none."""
+    if not names:
+        return "(?!)"
     return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
 
 

@@ -42,8 +42,8 @@ class _KeyUse:
     """What is kept of an API key."""
 
     accounts: set[str] = field(default_factory=set)
-    last_us: int = 0
-    last_country: str = ""
+    countries: dict[int, set[str]] = field(default_factory=dict)
+    """By hour."""
 
 
 class UseAudit:
@@ -142,11 +142,9 @@ class UseAudit:
                 continue
             use = self._keys.setdefault(key, _KeyUse())
             use.accounts.add(rows.accounts[row])
-            time, country = int(rows.times[row]), countries[row]
-            if country and use.last_country and country != use.last_country and abs(time - use.last_us) < HOUR_US:
-                self._add("key in two countries", key, key.encode(), key, rows, row, None)
-            if country:
-                use.last_us, use.last_country = time, country
+            country = countries[row]
+            if country is not None:
+                use.countries.setdefault(int(rows.times[row]) // HOUR_US, set()).add(country)
             if len(use.accounts) > 1:
                 self._add("key shared", key, key.encode(), key, rows, row, None)
             if self._policy.keys is not None and key not in self._policy.keys:
@@ -188,10 +186,13 @@ class UseAudit:
         return tuple(sorted(found, key=lambda one: (one.check, one.kind, one.fingerprint)))
 
     def _absences(self, today: dt.date) -> Iterator[tuple[str, str]]:
-        """Name what should be there and is not."""
+        """Name what should be there and is not, and what shows only over all exchanges, in whatever order they came."""
         for key in self._policy.keys or ():
             if key not in self._keys:
                 yield "key unused", key
+        for key, use in sorted(self._keys.items()):
+            if any(len(found | use.countries.get(hour + 1, set())) > 1 for hour, found in use.countries.items()):
+                yield "key in two countries", key
         for one in self._policy.settings:
             if not one.shown_by or one.until < today.isoformat():
                 yield "setting not shown", one.name

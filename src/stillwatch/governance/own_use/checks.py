@@ -27,6 +27,8 @@ IBAN_LENGTHS = {
 }  # fmt: skip
 """Characters of an IBAN by country (ISO 13616 registry)."""
 _CARD_LENGTHS = {"3": {14, 15, 16}, "4": {13, 16, 19}, "5": {16}, "6": {16, 19}, "2": {16}}
+_MAESTRO = ("5018", "5020", "5038", "5893", "6304", "6759", "6761", "6762", "6763", "6771")
+_OLD_JCB = ("2131", "1800")
 
 
 def luhn(digits: str) -> bool:
@@ -41,8 +43,11 @@ def luhn(digits: str) -> bool:
 
 
 def payment_card(digits: str) -> bool:
-    """Say whether it can be a card number: first digit and length of a network, more than two different digits, check digit."""
-    return len(digits) in _CARD_LENGTHS.get(digits[0], set()) and len(set(digits)) > 2 and luhn(digits)
+    """Say whether it can be a card number: first digit and length of a network, more than one digit, check digit."""
+    fits = len(digits) in _CARD_LENGTHS.get(digits[0], set())
+    fits = fits or (digits.startswith(_MAESTRO) and 12 <= len(digits) <= 19)
+    fits = fits or (digits.startswith(_OLD_JCB) and len(digits) == 15)
+    return fits and len(set(digits)) > 1 and luhn(digits)
 
 
 def iban(text: str) -> bool:

@@ -58,7 +58,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
         check=None,
         anchor="at",
     ),
-    Recogniser(kind="payment card", pattern=re.compile(rb"\d(?:[ -]?\d){12,18}(?![\d-])"), check=checks.payment_card),
+    Recogniser(kind="payment card", pattern=re.compile(rb"\d(?:[ -]?\d){11,18}(?![\d-])"), check=checks.payment_card),
     Recogniser(
         kind="IBAN", pattern=re.compile(rb"[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]){11,30}(?![A-Za-z0-9])"), check=checks.iban, anchor="letters",
     ),

@@ -7,8 +7,10 @@ text. Cost: a few passes over the bytes, and work in proportion to what was foun
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +79,8 @@ class Scanner:
         if not run:
             return
         texts = _Texts(run, offsets - begin)
-        found = [*self._secrets(texts), *self._personal(texts)]
+        secrets = sorted(self._secrets(texts), key=lambda one: (one[2], -len(one[4]), one[1]))
+        found = [*secrets, *(one for one in self._personal(texts) if not _inside(one, secrets))]
         found.sort(key=lambda one: (one[2], -len(one[4]), one[0]))
         reach: dict[str, int] = {}
         for kind, rule, start, row, value in found:
@@ -85,7 +88,7 @@ class Scanner:
                 reach[kind] = start + len(value)
                 yield Match(kind=kind, rule=rule, row=row, start=start - int(texts.offsets[row]), value=value)
 
-    def _secrets(self, texts: _Texts) -> Iterator[tuple[str, str, int, int, bytes]]:
+    def _secrets(self, texts: _Texts) -> Iterator[Found]:
         """Try each rule near its keywords; a rule without keywords on everything."""
         done: dict[str, int] = {}
         for place, (row, low, high), rules in self._keywords.places(texts):
@@ -95,22 +98,16 @@ class Scanner:
                 end = min(high, place + KEYWORD_WINDOW)
                 # Keywords that follow closely are looked at with this window: what begins at them ends within it.
                 done[rule.id] = high if end == high else end - LONGEST_AFTER_KEYWORD
-                for one in rule.pattern.finditer(texts.run, max(low, place - KEYWORD_WINDOW), end):
-                    secret = _secret_of(rule, one)
-                    if secret is not None:
-                        yield "secret", rule.id, one.start(one.lastindex or 0), row, secret
+                yield from _tried(rule, texts.run, (low, max(low, place - KEYWORD_WINDOW), end), row)
         for rule in self._always:
-            for row in range(len(texts.offsets) - 1):
-                for one in rule.pattern.finditer(texts.run, int(texts.offsets[row]), int(texts.offsets[row + 1])):
-                    secret = _secret_of(rule, one)
-                    if secret is not None:
-                        yield "secret", rule.id, one.start(one.lastindex or 0), row, secret
+            for row, (low, high) in enumerate(itertools.pairwise(texts.offsets.tolist())):
+                yield from _tried(rule, texts.run, (low, low, high), row)
 
-    def _personal(self, texts: _Texts) -> Iterator[tuple[str, str, int, int, bytes]]:
+    def _personal(self, texts: _Texts) -> Iterator[Found]:
         """Try each recogniser where its anchor stands."""
         for recognisers, places in (
-            (self._digits, digit_runs(texts.bytes)),
-            (self._letters, letter_runs(texts.bytes)),
+            (self._digits, digit_runs(texts)),
+            (self._letters, letter_runs(texts)),
             (self._mail, mail_starts(texts)),
         ):
             for place, (row, low, high) in zip(places.tolist(), texts.around(places), strict=True):
@@ -121,6 +118,32 @@ class Scanner:
                         break
 
 
+Found = tuple[str, str, int, int, bytes]
+"""Kind, rule, first byte in the batch, row, and value."""
+
+
+def _tried(rule: SecretRule, run: bytes, window: tuple[int, int, int], row: int) -> Iterator[Found]:
+    r"""Try a rule on a window: first byte of the text, first byte and end of the window.
+
+    The window is cut out, with the byte before it, so that a boundary (`\\b`) never looks at the text before.
+    """
+    low, begin, end = window
+    start = max(low, begin - 1)
+    for one in rule.pattern.finditer(run[start:end], begin - start):
+        secret = _secret_of(rule, one)
+        if secret is not None:
+            yield "secret", rule.id, start + one.start(rule.group or one.lastindex or 0), row, secret
+
+
+def _inside(one: Found, secrets: Sequence[Found]) -> bool:
+    """Say whether something lies in a secret's span: a password that holds an `@` is no address."""
+    after = bisect.bisect_right(secrets, one[2] + len(one[4]), key=lambda secret: secret[2])
+    return any(
+        secret[2] < one[2] + len(one[4]) and one[2] < secret[2] + len(secret[4])
+        for secret in secrets[max(0, after - 4) : after]
+    )
+
+
 class _Texts:
     """The bytes of a batch, and where each text begins."""
 
@@ -129,6 +152,10 @@ class _Texts:
         self.lower = run.translate(_LOWER)
         self.bytes: Bytes = np.frombuffer(run, dtype=np.uint8)
         self.offsets = offsets
+
+    def first_bytes(self) -> Places:
+        """Give where each text that is not empty begins."""
+        return self.offsets[:-1][np.diff(self.offsets) > 0]
 
     def around(self, places: Places) -> list[tuple[int, int, int]]:
         """Give the text that holds each place: its row, first byte, and end."""
@@ -164,8 +191,9 @@ def _secret_of(rule: SecretRule, match: re.Match[bytes]) -> bytes | None:
     return secret
 
 
-def digit_runs(data: Bytes) -> Places:
+def digit_runs(texts: _Texts) -> Places:
     """Give where a digit follows no letter, digit or dot-digit, and at least seven digits follow within nineteen bytes."""
+    data = texts.bytes
     digit = (data >= 48) & (data <= 57)
     if not digit.any():
         return np.zeros(0, dtype=np.int64)
@@ -174,8 +202,8 @@ def digit_runs(data: Bytes) -> Places:
     ahead[len(data) + 1 :] = ahead[len(data)]
     word = digit | (((data | 32) >= 97) & ((data | 32) <= 122)) | (data == 95)
     before = np.empty_like(word)
-    before[0] = False
     before[1:] = word[:-1]
+    before[texts.first_bytes()] = False
     enough = ahead[19 : len(data) + 19] - ahead[: len(data)] >= 7
     # X, Y and Z begin Spanish numbers of foreigners.
     foreign = (data >= 88) & (data <= 90)
@@ -183,8 +211,9 @@ def digit_runs(data: Bytes) -> Places:
     return np.flatnonzero(starts).astype(np.int64)
 
 
-def letter_runs(data: Bytes) -> Places:
+def letter_runs(texts: _Texts) -> Places:
     """Give where capitals begin a word that goes on as an IBAN or a fiscal code does: two digits after two or six capitals."""
+    data = texts.bytes
     if len(data) < 15:
         return np.zeros(0, dtype=np.int64)
     capital = (data >= 65) & (data <= 90)
@@ -193,7 +222,11 @@ def letter_runs(data: Bytes) -> Places:
     size = len(data) - 8
     two = capital[:size] & capital[1 : size + 1]
     starts = two & ((digit[2 : size + 2] & digit[3 : size + 3]) | (digit[6 : size + 6] & digit[7 : size + 7]))
-    starts[1:] &= ~word[: size - 1]
+    before = np.zeros(size, dtype=np.bool_)
+    before[1:] = word[: size - 1]
+    first = texts.first_bytes()
+    before[first[first < size]] = False
+    starts &= ~before
     return np.flatnonzero(starts).astype(np.int64)
 
 
