@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle results docs picture clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -64,6 +64,10 @@ bench-ledger: install-bench ## the ledger: entries a second in batches, and a pr
 bench-bundle: install-bench ## the enforcement bundle: loading and look-ups at a million accounts, beside a dict
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.enforcement_bundle --out build/benchmarks/enforcement_bundle.json
+
+bench-own-use: install-bench install-test ## the audit of own use: speed, recall and false alarms on real prompts
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.own_use --out build/benchmarks/own_use.json
 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"

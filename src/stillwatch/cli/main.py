@@ -17,6 +17,7 @@ from typing import Any
 import typer
 
 from stillwatch.cli import (
+    audit,
     bundle,
     case,
     decide,
@@ -52,6 +53,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (bundle.HELP, bundle.VERBS),
     (indicators.HELP, indicators.VERBS),
     (law.HELP, law.VERBS),
+    (audit.HELP, audit.VERBS),
     (version.HELP, version.version),
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

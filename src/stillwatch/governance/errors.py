@@ -6,7 +6,9 @@ The tree::
      └── GovernanceError
           ├── RegisterError     a register's file that cannot be used
           ├── SourceError       a source's document that cannot be read or fetched
-          └── WatchStateError   what was seen before cannot be read or kept
+          ├── WatchStateError   what was seen before cannot be read or kept
+          ├── RuleFileError     rules for secrets that cannot be used
+          └── PolicyFileError   a policy of use that cannot be used
 """
 
 from __future__ import annotations
@@ -28,3 +30,11 @@ class SourceError(GovernanceError):
 
 class WatchStateError(GovernanceError):
     """What was seen before cannot be read or kept."""
+
+
+class RuleFileError(GovernanceError):
+    """Rules for secrets cannot be used."""
+
+
+class PolicyFileError(GovernanceError):
+    """A policy of use cannot be used."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stillwatch.cli import (
+    audit,
     bundle,
     decide,
     demo,
@@ -75,6 +76,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
     run_here = {
         one.HELP.name
         for one in (
+            audit,
             bundle,
             case_verb,
             decide,
@@ -148,6 +150,12 @@ def test_detect_writes_what_its_help_says(case: Path) -> None:
     written = {file.name for file in (case / "case").iterdir()}
     assert {"accounts.parquet", "campaigns.json", "report.html", "run.json"} <= written
     assert all(name in detect.HELP.writes for name in written)
+
+
+def test_audit(case: Path) -> None:
+    """The verbs below it have their examples run in test_audit_verb.py."""
+    (done,) = run_examples(audit.HELP, case)
+    assert "findings that are new or open" in done.stdout
 
 
 def test_explain(case: Path) -> None:
