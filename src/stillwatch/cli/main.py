@@ -26,6 +26,7 @@ from stillwatch.cli import (
     explain,
     formats,
     indicators,
+    keys,
     ledger,
     simulate,
     terms,
@@ -49,6 +50,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (terms.HELP, terms.VERBS),
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
+    (keys.HELP, keys.VERBS),
     (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),
 )

@@ -13,6 +13,8 @@ The tree (each package keeps its own branch in `errors.py`)::
      ├── sketches.errors.SketchError
      ├── detection.errors.DetectionError
      ├── decisions.errors.DecisionsError
+     ├── watermark.keys.errors.MarkKeyError
+     ├── watermark.lint.errors.MarkSettingsError
      └── simulation.errors.SimulationError
 """
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stillwatch.stores.opening import open_store
 from stillwatch.stores.key_protocol import KeyStore
+from stillwatch.stores.opening import open_store
 
 
 def open_key_store(url: str, *, create: bool = False) -> KeyStore:

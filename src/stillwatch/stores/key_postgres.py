@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stillwatch.stores.postgres import PostgresLedgerStore, PostgresLedgerWriter
 from stillwatch.stores.key_queries import KeyReading, KeyWriting
+from stillwatch.stores.postgres import PostgresLedgerStore, PostgresLedgerWriter
 
 
 class PostgresKeyWriter(KeyWriting, PostgresLedgerWriter):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stillwatch.stores.sqlite import SqliteLedgerStore, SqliteLedgerWriter
 from stillwatch.stores.key_queries import KeyReading, KeyWriting
+from stillwatch.stores.sqlite import SqliteLedgerStore, SqliteLedgerWriter
 
 
 class SqliteKeyWriter(KeyWriting, SqliteLedgerWriter):

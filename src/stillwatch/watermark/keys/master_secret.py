@@ -22,7 +22,7 @@ import stat
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 from stillwatch.watermark.keys.errors import MasterSecretError, MissingHsmLibraryError
@@ -108,7 +108,8 @@ class TokenSecret:
             token = pkcs11.lib(self.module).get_token(token_label=self.token)
             with token.open(user_pin=self.pin) as session:
                 key = session.get_key(object_class=pkcs11.ObjectClass.SECRET_KEY, label=self.label)
-                return bytes(key.sign(message, mechanism=pkcs11.Mechanism.SHA256_HMAC))
+                signed: Any = key  # the library adds `sign` to keys that may sign
+                return bytes(signed.sign(message, mechanism=pkcs11.Mechanism.SHA256_HMAC))
         except (PKCS11Error, RuntimeError, OSError) as error:
             raise MasterSecretError(
                 f"master secret: key {self.label!a} in token {self.token!a} cannot be used ({type(error).__name__}); check module-path, "
