@@ -13,8 +13,7 @@ The tree (each package keeps its own branch in `errors.py`)::
      ├── sketches.errors.SketchError
      ├── detection.errors.DetectionError
      ├── decisions.errors.DecisionsError
-     ├── watermark.keys.errors.MarkKeyError
-     ├── watermark.lint.errors.MarkSettingsError
+     ├── watermark.errors.WatermarkError
      └── simulation.errors.SimulationError
 """
 
