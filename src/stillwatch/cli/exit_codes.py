@@ -83,11 +83,11 @@ ERROR_CODES = {
     "stillwatch.stores.errors.StoreFullError": ExitCode.LIMIT,
     "stillwatch.stores.errors.StoreUrlError": ExitCode.USAGE,
     "stillwatch.stores.errors.StoreWriteError": ExitCode.OUTPUT,
-    "stillwatch.watermark.keys.errors.MarkKeyError": ExitCode.INPUT,
+    "stillwatch.watermark.errors.SchemeError": ExitCode.USAGE,
+    "stillwatch.watermark.errors.WatermarkError": ExitCode.INPUT,
     "stillwatch.watermark.keys.errors.MasterSecretError": ExitCode.USAGE,
     "stillwatch.watermark.keys.errors.MissingHsmLibraryError": ExitCode.MISSING,
     "stillwatch.watermark.keys.errors.OpeningError": ExitCode.UNVERIFIED,
-    "stillwatch.watermark.lint.errors.MarkSettingsError": ExitCode.INPUT,
 }
 """Error class to code, the nearest class in its own tree first. Names, so that no package is loaded for its errors only."""
 

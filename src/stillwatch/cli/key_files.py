@@ -12,35 +12,40 @@ from typing import TYPE_CHECKING
 from stillwatch.cli.errors import OptionError, OutputError, ResultFileError
 
 if TYPE_CHECKING:
-    from stillwatch.records.key_registry import IssuedKey
-    from stillwatch.watermark.keys.derive import KeyLabel, Opening
+    from stillwatch.watermark.keys.derive import KeyLabel
 
-LEVELS = ("provider", "campaign", "account")
+OF_TWO_KEYS = frozenset({"sglang-dual@murmur3-v1"})
+"""Schemes whose key is a campaign's key A and then the provider's key B."""
 LONGEST_SUBJECT = 200
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _HANDLE = re.compile(r"mk-[0-9a-f]{16}")
 
 
 def labels_of(
-    subjects: Sequence[str], *, level: str, scheme: str, tokenizer_digest: str, bits: int
+    subjects: Sequence[str], *, level: str, scheme: str, parameters: Sequence[str], tokenizer_digest: str, paired: bool
 ) -> tuple[KeyLabel, ...]:
     """Make the labels of new keys, one for each subject.
 
-    Raises:
-        OptionError: for a level, subject, digest or number of bits that is none.
-    """
-    from stillwatch.watermark.keys.derive import BITS, KeyLabel, new_handle  # noqa: PLC0415
+    Args:
+        subjects: ids.
+        level: `provider`, `campaign` or `account`.
+        scheme: `name@version`.
+        parameters: `name=value` of the scheme; what is left out takes the scheme's default.
+        tokenizer_digest: of the tokenizer.
+        paired: whether a provider's key follows each key's own words.
 
-    if level not in LEVELS:
-        raise OptionError(f"--level got {level[:40]!a}, expected {', '.join(LEVELS)}.")
-    if bits not in BITS:
-        raise OptionError(f"--bits got {bits}, expected {' or '.join(map(str, BITS))}.")
+    Raises:
+        OptionError: for a level, subject, parameter or digest that is none.
+        SchemeError: for a scheme that is not known, or a parameter that it does not take.
+    """
+    from stillwatch.records.mark import MarkLevel  # noqa: PLC0415
+    from stillwatch.watermark.keys.derive import KeyLabel, new_handle  # noqa: PLC0415
+    from stillwatch.watermark.schemes import open_scheme  # noqa: PLC0415
+
+    if level not in set(MarkLevel):
+        raise OptionError(f"--level got {level[:40]!a}, expected {', '.join(MarkLevel)}.")
     if not _DIGEST.fullmatch(tokenizer_digest):
-        raise OptionError(
-            "--tokenizer-digest is no `sha256:` with 64 hex digits; `stillwatch mark detect --json` names that of a tokenizer."
-        )
-    if not scheme or not scheme.isprintable():
-        raise OptionError("--scheme is empty or cannot be printed.")
+        raise OptionError("--tokenizer-digest is no `sha256:` with 64 hex digits.")
     for subject in subjects:
         if not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable() or subject != subject.strip():
             raise OptionError(
@@ -48,32 +53,32 @@ def labels_of(
             )
     if len(set(subjects)) < len(subjects):
         raise OptionError("--subject names one twice; a second key for a subject takes a second `keys issue`.")
+    opened = open_scheme(scheme, dict(map(_parameter, parameters)))
+    if paired != (opened.name in OF_TWO_KEYS):
+        raise OptionError(
+            f"{opened.name} takes {'a' if not paired else 'no'} provider's key beside each key: "
+            f"{'name it with' if not paired else 'leave out'} --paired-with."
+        )
     return tuple(
         KeyLabel(
-            handle=new_handle(), level=level, subject=subject, scheme=scheme, tokenizer_digest=tokenizer_digest, bits=bits
+            handle=new_handle(), level=level, subject=subject, scheme=opened.name, parameters=tuple(sorted(opened.parameters.items())),
+            tokenizer_digest=tokenizer_digest, words=opened.key_words - paired,
         )
         for subject in subjects
     )  # fmt: skip
 
 
-def key_lines(keys: Sequence[IssuedKey], openings: Sequence[Opening]) -> bytes:
-    """Give raw keys as lines of JSON."""
-    lines = [
-        {
-            "handle": key.handle,
-            "level": key.level,
-            "subject": key.subject,
-            "scheme": key.scheme,
-            "key_hex": opening.key_hex,
-            "tokenizer_digest": key.tokenizer_digest,
-            "valid_from_us": key.valid_from_us,
-            "valid_until_us": key.valid_until_us,
-            "retired_us": key.retired_us,
-            "commitment": key.commitment,
-        }
-        for key, opening in zip(keys, openings, strict=True)
-    ]
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+def _parameter(text: str) -> tuple[str, int | float | str]:
+    """Read `name=value`."""
+    name, sign, value = text.partition("=")
+    if not sign or not name or not value:
+        raise OptionError(f"--parameter got {text[:40]!a}, expected NAME=VALUE, such as context_width=4.")
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ from stillwatch.cli.ledger_options import now_us
 if TYPE_CHECKING:
     from stillwatch.evidence.ledger import Ledger
     from stillwatch.records.key_registry import IssuedKey
+    from stillwatch.records.mark import MarkKey
     from stillwatch.stores.key_protocol import KeyStore, KeyWriter
     from stillwatch.stores.protocol import LedgerWriter
     from stillwatch.watermark.keys.derive import KeyLabel, Opening
@@ -68,8 +69,8 @@ def issue_keys(
     register: KeyRegister,
     master: MasterSecret,
     labels: Sequence[KeyLabel],
-    valid_from_us: int | None,
-    valid_until_us: int,
+    window: tuple[int | None, int],
+    paired_handle: str | None = None,
 ) -> tuple[IssuedKey, ...]:
     """Derive keys, commit to them in the ledger, and keep what they are for, all or none.
 
@@ -77,21 +78,24 @@ def issue_keys(
         register: of an actor who may append.
         master: the master secret.
         labels: what each key is for.
-        valid_from_us: first moment of use, not before now; null for at once.
-        valid_until_us: end of use.
+        window: first moment of use, not before now, null for at once; and end of use.
+        paired_handle: for schemes of two keys, handle of the provider's key.
 
     Returns:
         The keys with the indices of their entries.
 
     Raises:
-        OptionError: for a window that lies before now, is empty, or a second provider key of one window and scheme.
+        OptionError: for a window that lies before now or is empty, or a pair that is no provider's key.
     """
     from stillwatch.integrity.canonical import canonical_bytes  # noqa: PLC0415
     from stillwatch.records.key_registry import IssuedKey  # noqa: PLC0415
     from stillwatch.records.ledger import NewEntry  # noqa: PLC0415
+    from stillwatch.records.mark import MarkLevel  # noqa: PLC0415
     from stillwatch.watermark.keys.derive import derive  # noqa: PLC0415
 
-    now = now_us()
+    if paired_handle is not None and checked_key(register, paired_handle).level is not MarkLevel.PROVIDER:
+        raise OptionError(f"--paired-with got {paired_handle}, expected a key of level provider.")
+    now, (valid_from_us, valid_until_us) = now_us(), window
     begins = now + FIRST_USE_US if valid_from_us is None else valid_from_us
     if begins < now:
         raise OptionError(
@@ -101,9 +105,9 @@ def issue_keys(
         raise OptionError("--valid-until is not after the first use; name a later time.")
     keys = [
         IssuedKey(
-            handle=label.handle, level=label.level, subject=label.subject, scheme=label.scheme, bits=label.bits,
-            tokenizer_digest=label.tokenizer_digest, valid_from_us=begins, valid_until_us=valid_until_us,
-            commitment=derive(master, label).commitment,
+            handle=label.handle, level=MarkLevel(label.level), subject=label.subject, scheme=label.scheme, parameters=label.parameters,
+            tokenizer_digest=label.tokenizer_digest, words=label.words, paired_handle=paired_handle, valid_from_us=begins,
+            valid_until_us=valid_until_us, commitment=derive(master, label).commitment,
         )
         for label in labels
     ]  # fmt: skip
@@ -165,8 +169,17 @@ def reveal_key(register: KeyRegister, master: MasterSecret, handle: str, purpose
 
 def export_keys(
     register: KeyRegister, master: MasterSecret, keys: Sequence[IssuedKey], purpose: str
-) -> tuple[Opening, ...]:
+) -> tuple[MarkKey, ...]:
     """Record that raw keys go to detectors or engines, then derive them.
+
+    Args:
+        register: of an actor who may export.
+        master: the master secret.
+        keys: as the register has them.
+        purpose: why.
+
+    Returns:
+        The keys; one of a scheme of two keys with the provider's words after its own.
 
     Raises:
         AccessError: where the actor may not export keys; that is recorded too.
@@ -174,8 +187,29 @@ def export_keys(
     """
     from stillwatch.evidence.access import KEYS_EXPORTED, Access  # noqa: PLC0415
 
+    paired = {
+        handle: checked_key(register, handle) for handle in {key.paired_handle for key in keys} if handle is not None
+    }
+
+    def derive_all() -> tuple[MarkKey, ...]:
+        second: dict[str | None, bytes] = {None: b""}
+        second |= {handle: bytes.fromhex(opening_of(master, key).key_hex) for handle, key in paired.items()}
+        return tuple(
+            _mark_key(key, bytes.fromhex(opening_of(master, key).key_hex) + second[key.paired_handle]) for key in keys
+        )
+
+    handles = sorted({*(key.handle for key in keys), *paired})
     return Access(register.ledger).hand_out_keys(
-        register.actor, [key.handle for key in keys], purpose, KEYS_EXPORTED, _nothing_more, lambda: tuple(opening_of(master, key) for key in keys)
+        register.actor, handles, purpose, KEYS_EXPORTED, _nothing_more, derive_all
+    )
+
+
+def _mark_key(key: IssuedKey, raw: bytes) -> MarkKey:
+    from stillwatch.records.mark import MarkKey  # noqa: PLC0415
+
+    return MarkKey(
+        handle=key.handle, scheme=key.scheme, parameters=key.parameters, level=key.level, assigned_to=key.subject, key=raw,
+        tokenizer_digest=key.tokenizer_digest, issued_us=key.valid_from_us, retired_us=key.retired_us, commitment=key.commitment,
     )  # fmt: skip
 
 
@@ -191,7 +225,8 @@ def opening_of(master: MasterSecret, key: IssuedKey) -> Opening:
     opening = derive(
         master,
         KeyLabel(
-            handle=key.handle, level=key.level, subject=key.subject, scheme=key.scheme, tokenizer_digest=key.tokenizer_digest, bits=key.bits
+            handle=key.handle, level=key.level.value, subject=key.subject, scheme=key.scheme, parameters=key.parameters,
+            tokenizer_digest=key.tokenizer_digest, words=key.words,
         ),
     )  # fmt: skip
     if opening.commitment != key.commitment:
@@ -238,8 +273,10 @@ def issued_record(key: IssuedKey) -> dict[str, object]:
         "level": key.level,
         "subject": key.subject,
         "scheme": key.scheme,
+        "parameters": dict(key.parameters),
         "tokenizer_digest": key.tokenizer_digest,
-        "bits": key.bits,
+        "words": key.words,
+        "paired_handle": key.paired_handle,
         "valid_from_us": key.valid_from_us,
         "valid_until_us": key.valid_until_us,
         "commitment": key.commitment,

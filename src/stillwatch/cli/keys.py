@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MASTER_VARIABLE = "STILLWATCH_MARK_MASTER"
 _ISSUE = (
     "stillwatch keys issue --ledger ledger.db --actor bob --master file:marks.secret --level campaign --subject c-0042 "
-    "--scheme SCHEME --tokenizer-digest DIGEST --valid-until 2027-06-30T00:00:00Z"
+    "--scheme green-bernoulli@v1 --tokenizer-digest DIGEST --valid-until 2027-06-30T00:00:00Z"
 )
 HELP = VerbHelp(
     name="keys",
@@ -91,7 +91,10 @@ def issue(
         list[str], typer.Option("--subject", metavar="ID", help="Campaign, account or provider; a key for each.")
     ],
     scheme: Annotated[
-        str, typer.Option("--scheme", metavar="SCHEME", help="Scheme with its parameters; `mark schemes` lists them.")
+        str,
+        typer.Option(
+            "--scheme", metavar="NAME@VERSION", help="The mark, such as green-bernoulli@v1 or sglang-gumbel@murmur3-v1."
+        ),
     ],
     tokenizer_digest: Annotated[
         str, typer.Option("--tokenizer-digest", metavar="DIGEST", help="sha256: of the tokenizer.")
@@ -102,7 +105,14 @@ def issue(
     valid_from: Annotated[
         str | None, typer.Option("--valid-from", metavar="TIME", help="First moment of use; by default at once.")
     ] = None,
-    bits: Annotated[int, typer.Option("--bits", metavar="N", help="64, as every engine takes; or 128.")] = 64,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", metavar="NAME=VALUE", help="Of the scheme; its defaults for the rest."),
+    ] = None,
+    paired_with: Annotated[
+        str | None,
+        typer.Option("--paired-with", metavar="HANDLE", help="For a scheme of two keys: the provider's key."),
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
@@ -112,11 +122,13 @@ def issue(
     from stillwatch.cli.terms_register import time_us_of  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
-    labels = labels_of(subject, level=level, scheme=scheme, tokenizer_digest=tokenizer_digest, bits=bits)
+    labels = labels_of(
+        subject, level=level, scheme=scheme, parameters=parameter or (), tokenizer_digest=tokenizer_digest, paired=paired_with is not None
+    )  # fmt: skip
     secret = _secret(master)
     begins = None if valid_from is None else time_us_of(valid_from, "--valid-from")
     with open_key_register(ledger, actor, "APPEND") as register:
-        keys = issue_keys(register, secret, labels, begins, time_us_of(valid_until, "--valid-until"))
+        keys = issue_keys(register, secret, labels, (begins, time_us_of(valid_until, "--valid-until")), paired_with)
     for key in keys:
         terminal.say(f"{key.handle}  {key.level} {key.subject}  commitment {key.commitment}, entry {key.entry_index}")
     terminal.document({"verb": "keys issue", "keys": [_row(key) for key in keys]})
@@ -192,9 +204,10 @@ def export(
 ) -> ExitCode:
     """Export keys."""
     from stillwatch.cli.errors import OptionError  # noqa: PLC0415
-    from stillwatch.cli.key_files import key_lines, write_private  # noqa: PLC0415
+    from stillwatch.cli.key_files import write_private  # noqa: PLC0415
     from stillwatch.cli.key_register import all_keys, export_keys, open_key_register  # noqa: PLC0415
     from stillwatch.records.key_registry import is_in_use  # noqa: PLC0415
+    from stillwatch.watermark.key_file import key_lines  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
     secret = _secret(master)
@@ -203,8 +216,8 @@ def export(
         keys = tuple(key for key in all_keys(register, level) if not in_use or is_in_use(key, now))
         if not keys:
             raise OptionError("the register holds no such key; issue one with `stillwatch keys issue`.")
-        openings = export_keys(register, secret, keys, purpose)
-    write_private(out, key_lines(keys, openings))
+        raw = export_keys(register, secret, keys, purpose)
+    write_private(out, key_lines(raw))
     terminal.say(
         f"{out}: {len(keys):,} keys, {'those in use' if in_use else 'all that were ever issued'}. Keep it secret."
     )
@@ -300,8 +313,10 @@ def _row(key: IssuedKey) -> dict[str, Any]:
         "level": key.level,
         "subject": key.subject,
         "scheme": key.scheme,
+        "parameters": dict(key.parameters),
         "tokenizer_digest": key.tokenizer_digest,
-        "bits": key.bits,
+        "words": key.words,
+        "paired_with": key.paired_handle,
         "valid_from": iso_time(key.valid_from_us),
         "valid_until": iso_time(key.valid_until_us),
         "commitment": key.commitment,

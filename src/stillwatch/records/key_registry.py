@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stillwatch.records.mark import MarkLevel
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedKey:
@@ -11,16 +13,19 @@ class IssuedKey:
 
     handle: str
     """`mk-` and 16 hex digits: what gateway and engine call the key by."""
-    level: str
-    """`provider`, `campaign` or `account`."""
+    level: MarkLevel
     subject: str
     """Id of the campaign or account; the provider's name."""
     scheme: str
-    """Scheme with its parameters, as the scheme writes itself."""
+    """`name@version`."""
+    parameters: tuple[tuple[str, int | float | str], ...]
+    """Of the scheme, by name in ascending order."""
     tokenizer_digest: str
     """`sha256:` and 64 hex digits of the tokenizer whose ids the mark is over."""
-    bits: int
-    """64 or 128."""
+    words: int
+    """64-bit words that are derived for it."""
+    paired_handle: str | None
+    """For a scheme of two keys: handle of the provider's key, whose words follow its own; null for all others."""
     valid_from_us: int
     """First moment in which the key may be used; microseconds UTC, not before its entry."""
     valid_until_us: int

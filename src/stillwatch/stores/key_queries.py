@@ -5,11 +5,15 @@ Takes the way in which a store runs statements, as `ledger_queries`. Gives recor
 
 from __future__ import annotations
 
+import json
+
 from stillwatch.records.key_registry import IssuedKey
+from stillwatch.records.mark import MarkLevel
+from stillwatch.stores.errors import StoreDamagedError
 from stillwatch.stores.ledger_queries import LedgerQueries, LedgerWriting, Row
 
 _KEY_SQL = (
-    "SELECT mark_key.handle, level, subject, scheme, tokenizer_digest, bits, valid_from_us, valid_until_us, commitment,"
+    "SELECT mark_key.handle, level, subject, scheme, parameters, tokenizer_digest, words, paired_handle, valid_from_us, valid_until_us, commitment,"
     " mark_key.entry_index, retired.recorded_us, retirement.entry_index,"
     " (SELECT MIN(reveal.entry_index) FROM mark_key_reveal AS reveal WHERE reveal.handle = mark_key.handle)"
     " FROM mark_key"
@@ -40,11 +44,11 @@ class KeyWriting(LedgerWriting):
     def add_mark_key(self, key: IssuedKey) -> None:
         """Keep an issued key whose entry the ledger holds; a second one of its handle or commitment is refused."""
         self._fetch(
-            "INSERT INTO mark_key (handle, level, subject, scheme, tokenizer_digest, bits, valid_from_us, valid_until_us, commitment,"
-            " entry_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO mark_key (handle, level, subject, scheme, parameters, tokenizer_digest, words, paired_handle, valid_from_us,"
+            " valid_until_us, commitment, entry_index) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                key.handle, key.level, key.subject, key.scheme, key.tokenizer_digest, key.bits, key.valid_from_us, key.valid_until_us,
-                key.commitment, key.entry_index,
+                key.handle, key.level.value, key.subject, key.scheme, json.dumps(dict(key.parameters)), key.tokenizer_digest, key.words,
+                key.paired_handle, key.valid_from_us, key.valid_until_us, key.commitment, key.entry_index,
             ),
         )  # fmt: skip
 
@@ -59,11 +63,28 @@ class KeyWriting(LedgerWriting):
 
 def _key(row: Row) -> IssuedKey:
     (
-        handle, level, subject, scheme, tokenizer_digest, bits, valid_from_us, valid_until_us, commitment, entry_index, retired_us,
-        retired_index, revealed_index,
+        handle, level, subject, scheme, parameters, tokenizer_digest, words, paired_handle, valid_from_us, valid_until_us, commitment,
+        entry_index, retired_us, retired_index, revealed_index,
     ) = row  # fmt: skip
     return IssuedKey(
-        handle=handle, level=level, subject=subject, scheme=scheme, tokenizer_digest=tokenizer_digest, bits=bits,
+        handle=handle, level=_level(level), subject=subject, scheme=scheme, parameters=_parameters(parameters),
+        tokenizer_digest=tokenizer_digest, words=words, paired_handle=paired_handle,
         valid_from_us=valid_from_us, valid_until_us=valid_until_us, commitment=commitment, entry_index=entry_index,
         retired_us=retired_us, retired_index=retired_index, revealed_index=revealed_index,
     )  # fmt: skip
+
+
+def _level(value: str) -> MarkLevel:
+    if value not in set(MarkLevel):
+        raise StoreDamagedError(
+            f"column level: got {value[:40]!a}, expected one of {', '.join(MarkLevel)}; the store was tampered with"
+        )
+    return MarkLevel(value)
+
+
+def _parameters(text: str) -> tuple[tuple[str, int | float | str], ...]:
+    """Read the parameters of a scheme."""
+    try:
+        return tuple(sorted(json.loads(text).items()))
+    except (ValueError, AttributeError):
+        raise StoreDamagedError("column parameters: is no JSON object; the store was tampered with") from None

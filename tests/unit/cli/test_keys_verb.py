@@ -19,7 +19,6 @@ from stillwatch.cli.verb_help import VerbHelp
 Stillwatch = Callable[..., Said]
 SECRET = hashlib.sha256(b"the master secret of these tests").hexdigest()
 DIGEST = "sha256:" + "ab" * 32
-SCHEME = "green-list@v1"
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def begun(tmp_path: Path, stillwatch: Stillwatch, monkeypatch: pytest.MonkeyPatc
 
 def example(stillwatch: Stillwatch, verb: VerbHelp, *more: str, handle: str = "") -> Said:
     """Run the first example of a verb, capital names replaced."""
-    named = {"SCHEME": SCHEME, "DIGEST": DIGEST, "HANDLE": handle}
+    named = {"DIGEST": DIGEST, "HANDLE": handle}
     return stillwatch(*[named.get(word, word) for word in shlex.split(verb.examples[0])[1:]], *more)
 
 
@@ -78,12 +77,12 @@ def test_every_example_works_in_this_order(begun: Path, stillwatch: Stillwatch) 
 
 
 def test_the_raw_key_is_in_the_exported_file_alone(begun: Path, stillwatch: Stillwatch) -> None:
-    said = example(stillwatch, keys.ISSUE_HELP, "--subject", "c-0043", "--bits", "128", "--json")
+    said = example(stillwatch, keys.ISSUE_HELP, "--subject", "c-0043", "--scheme", "synthid-fixed@v1", "--json")
     assert [one["subject"] for one in said.document["keys"]] == ["c-0042", "c-0043"]
     exported = example(stillwatch, keys.EXPORT_HELP, "--json")
     lines = [json.loads(line) for line in (begun / "keys.jsonl").read_text().splitlines()]
     raw = [line["key_hex"] for line in lines]
-    assert [len(key) for key in raw] == [32, 32]
+    assert [len(key) for key in raw] == [480, 480]
     assert len(set(raw)) == 2
     assert (begun / "keys.jsonl").stat().st_mode & 0o777 == 0o600
     store = b"".join(path.read_bytes() for path in begun.glob("ledger.db*"))
@@ -99,7 +98,8 @@ def test_a_key_is_committed_to_before_it_is_used(begun: Path, stillwatch: Stillw
     kind, actor, record = entries(begun)[-1]
     assert (kind, actor) == ("mark key issued", "bob")
     assert set(record) == {
-        "format", "handle", "level", "subject", "scheme", "tokenizer_digest", "bits", "valid_from_us", "valid_until_us", "commitment",
+        "format", "handle", "level", "subject", "scheme", "parameters", "tokenizer_digest", "words", "paired_handle",
+        "valid_from_us", "valid_until_us", "commitment",
     }  # fmt: skip
     early = example(stillwatch, keys.ISSUE_HELP, "--valid-from", "2020-01-01T00:00:00Z")
     assert early.code == ExitCode.USAGE
@@ -169,7 +169,11 @@ def test_a_tampered_register_is_found_out(begun: Path, stillwatch: Stillwatch) -
     ("option", "value", "said"),
     [
         ("--level", "team", "expected provider, campaign, account"),
-        ("--bits", "32", "expected 64 or 128"),
+        ("--scheme", "kgw@v9", "expected one of"),
+        ("--parameter", "gamma=2", "expected a number between 0 and 1"),
+        ("--parameter", "gamma", "expected NAME=VALUE"),
+        ("--scheme", "sglang-dual@murmur3-v1", "name it with --paired-with"),
+        ("--paired-with", "mk-0123456789abcdef", "leave out --paired-with"),
         ("--tokenizer-digest", "sha256:00", "is no `sha256:`"),
         ("--subject", "c-0042", "names one twice"),
         ("--valid-until", "tomorrow", "no time of ISO 8601"),

@@ -2,8 +2,8 @@
 
 Takes a master secret and what the key is for. Gives the key, its salt and its commitment.
 
-    label      = canonical JSON of {bits, format, handle, level, scheme, subject, tokenizer_digest}
-    key        = first `bits` of HMAC-SHA256(master, "key" 0x00 label)
+    label      = canonical JSON of {format, handle, level, parameters, scheme, subject, tokenizer_digest, words}
+    key        = first 8 x `words` bytes of HMAC-SHA256(master, "key" 0x00 i label) for i = 0, 1, ... as 4 bytes each
     salt       = HMAC-SHA256(master, "salt" 0x00 label)
     commitment = SHA-256 of the canonical JSON of {format, handle, key, salt}, key and salt in hex
 
@@ -19,18 +19,20 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from stillwatch.integrity.canonical import canonical_bytes
 from stillwatch.integrity.errors import CanonicalFormError
-from stillwatch.watermark.keys.errors import MarkKeyError, OpeningError
-from stillwatch.watermark.keys.master_secret import MasterSecret
+from stillwatch.watermark.keys.errors import KeyDerivationError, OpeningError
+from stillwatch.watermark.keys.master_secret import DIGEST_BYTES, MasterSecret
 
 KEY_FORMAT = "stillwatch-mark-key/v1"
 OPENING_FORMAT = "stillwatch-mark-key-opening/v1"
 HANDLE_BYTES = 8
-BITS = (64, 128)
+WORD_BYTES = 8
+MOST_WORDS = 64
+"""SynthID has up to 64 layers, with a word for each."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -45,11 +47,13 @@ class KeyLabel:
     subject: str
     """Id of the campaign or account; the provider's name."""
     scheme: str
-    """Scheme with its parameters, as the scheme writes itself."""
+    """`name@version`."""
+    parameters: tuple[tuple[str, int | float | str], ...]
+    """Of the scheme, by name in ascending order."""
     tokenizer_digest: str
     """`sha256:` and 64 hex digits of the tokenizer whose ids the mark is over."""
-    bits: int
-    """64 or 128."""
+    words: int
+    """64-bit words, 1 to 64."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class Opening:
 
     handle: str
     key_hex: str = field(repr=False)
-    """16 or 32 hex digits."""
+    """16 hex digits for each word."""
     salt_hex: str = field(repr=False)
     """64 hex digits."""
 
@@ -95,17 +99,23 @@ def derive(master: MasterSecret, label: KeyLabel) -> Opening:
         Key and salt, the same each time.
 
     Raises:
-        MarkKeyError: for a number of bits that no scheme takes, or an empty field.
+        KeyDerivationError: for a number of words that no scheme has, or an empty field.
         MasterSecretError: where the secret cannot be used.
     """
-    if label.bits not in BITS:
-        raise MarkKeyError(f"key {label.handle}: got {label.bits} bits, expected one of {', '.join(map(str, BITS))}")
+    if not 1 <= label.words <= MOST_WORDS:
+        raise KeyDerivationError(f"key {label.handle}: got {label.words} words, expected 1 to {MOST_WORDS}")
     if not all((label.handle, label.level, label.subject, label.scheme, label.tokenizer_digest)):
-        raise MarkKeyError(
+        raise KeyDerivationError(
             f"key {label.handle!a}: handle, level, subject, scheme and tokenizer digest must not be empty"
         )
-    written = canonical_bytes({"format": KEY_FORMAT, **{name: getattr(label, name) for name in KeyLabel.__slots__}})
-    key = master.authenticate(b"key\x00" + written)[: label.bits // 8]
+    fields = {name: getattr(label, name) for name in KeyLabel.__slots__}
+    written = canonical_bytes({"format": KEY_FORMAT, **fields, "parameters": dict(label.parameters)})
+    size = WORD_BYTES * label.words
+    blocks = [
+        master.authenticate(b"key\x00" + block.to_bytes(4, "big") + written)
+        for block in range(-(-size // DIGEST_BYTES))
+    ]
+    key = b"".join(blocks)[:size]
     salt = master.authenticate(b"salt\x00" + written)
     return Opening(handle=label.handle, key_hex=key.hex(), salt_hex=salt.hex())
 
@@ -136,10 +146,12 @@ def check_opening(document: bytes, commitment: str) -> Opening:
     if not fits or set(given) != {"format", "handle", "key", "salt"} or given["format"] != OPENING_FORMAT:
         raise OpeningError(f"the opening is no {OPENING_FORMAT}, though its digest fits; ask for it again")
     key, salt = given["key"], given["salt"]
-    if not _is_hex(key, tuple(bits // 4 for bits in BITS)) or not _is_hex(salt, (64,)):
+    if not _is_hex(key, range(2 * WORD_BYTES, 2 * WORD_BYTES * MOST_WORDS + 1, 2 * WORD_BYTES)) or not _is_hex(
+        salt, (64,)
+    ):
         raise OpeningError("the opening's key or salt is not hex digits of the right length; ask for it again")
     return Opening(handle=str(given["handle"]), key_hex=key, salt_hex=salt)
 
 
-def _is_hex(text: object, lengths: tuple[int, ...]) -> bool:
+def _is_hex(text: object, lengths: Container[int]) -> bool:
     return isinstance(text, str) and len(text) in lengths and set(text) <= _HEX

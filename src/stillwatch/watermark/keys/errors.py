@@ -2,34 +2,29 @@
 
 The tree::
 
-    StillwatchError
-     └── MarkKeyError
+    WatermarkError
+     └── KeyDerivationError
           ├── MasterSecretError       the master secret cannot be used, or is too weak
-          ├── KeyFileFormatError      a file of keys that is none, or that others may read
           ├── OpeningError            an opening that does not fit its commitment
-          └── MissingHsmLibraryError  the extra `pkcs11` is not installed
+          └── MissingHsmLibraryError  the extra `hsm` is not installed
 """
 
 from __future__ import annotations
 
-from stillwatch.records.errors import StillwatchError
+from stillwatch.watermark.errors import WatermarkError
 
 
-class MarkKeyError(StillwatchError):
+class KeyDerivationError(WatermarkError):
     """Base of all that goes wrong with mark keys."""
 
 
-class MasterSecretError(MarkKeyError):
+class MasterSecretError(KeyDerivationError):
     """The master secret cannot be used; the message never holds it."""
 
 
-class KeyFileFormatError(MarkKeyError):
-    """A file of keys cannot be used; the message never holds a key."""
-
-
-class OpeningError(MarkKeyError):
+class OpeningError(KeyDerivationError):
     """An opening does not fit its commitment."""
 
 
-class MissingHsmLibraryError(MarkKeyError):
+class MissingHsmLibraryError(KeyDerivationError):
     """The library for PKCS#11 is not installed."""

@@ -7,7 +7,7 @@ Takes an address. Gives something that answers HMAC-SHA256 of a message. The add
     command:PATH    a program that reads a message in hex from standard input and answers with 64 hex digits: the hook for a key
                     management service; the secret never comes here
     pkcs11:...      a key in a token (RFC 7512), such as pkcs11:token=marks;object=master?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/pin;
-                    the secret never leaves the token. Needs the extra `pkcs11`
+                    the secret never leaves the token. Needs the extra `hsm`
 
 There is no default. A file or variable of fewer than 256 bits is refused, and so is one whose digits repeat.
 """
@@ -102,7 +102,7 @@ class TokenSecret:
             from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415
         except ImportError:
             raise MissingHsmLibraryError(
-                "master secret: pkcs11: needs the extra `pkcs11`; install it with pip install 'stillwatch[pkcs11]'"
+                "master secret: pkcs11: needs the extra `hsm`; install it with pip install 'stillwatch[hsm]'"
             ) from None
         try:
             token = pkcs11.lib(self.module).get_token(token_label=self.token)

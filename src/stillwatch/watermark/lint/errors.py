@@ -2,14 +2,14 @@
 
 The tree::
 
-    StillwatchError
+    WatermarkError
      └── MarkSettingsError    a configuration that cannot be read, or holds no marking settings
 """
 
 from __future__ import annotations
 
-from stillwatch.records.errors import StillwatchError
+from stillwatch.watermark.errors import WatermarkError
 
 
-class MarkSettingsError(StillwatchError):
+class MarkSettingsError(WatermarkError):
     """A configuration cannot be read; the message names file and line, and never holds a value."""
