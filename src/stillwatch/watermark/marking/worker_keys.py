@@ -8,13 +8,13 @@ request's own sampling settings say how a Gumbel row is truncated. Raw keys are 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stillwatch.records.mark import MarkKey
+from stillwatch.watermark.errors import MarkKeyError
 from stillwatch.watermark.key_file import read_keys
 from stillwatch.watermark.marking.errors import UnknownHandleError, WorkerKeysError
 from stillwatch.watermark.marking.row_mark import RowMark, row_mark_of
@@ -99,13 +99,11 @@ class WorkerKeys:
     def _load(self) -> _Read:
         try:
             status = self._path.stat()
-            if not stat.S_ISREG(status.st_mode) or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise WorkerKeysError(
-                    f"{self._path}: mode is {stat.S_IMODE(status.st_mode):04o}, expected a regular file of mode 0600"
-                )
             keys = {key.handle: key for key in read_keys(self._path) if key.retired_us is None}
         except OSError as error:
             raise WorkerKeysError(f"{self._path}: cannot be read ({error.strerror})") from error
+        except MarkKeyError as error:
+            raise WorkerKeysError(str(error)) from None
         return _Read(changed_ns=status.st_mtime_ns, size=status.st_size, keys=keys)
 
 
