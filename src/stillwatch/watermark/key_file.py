@@ -1,114 +1,132 @@
-"""Files of raw mark keys: a JSON object a line, for detection and for the workers that mark.
+"""Key files: mark keys as lines of JSON, for the owner's eyes only.
 
-Takes keys or a file. Gives the other. The file is its owner's alone (mode 0600); no message ever holds a key.
+Takes a path. Gives `MarkKey` records. The form, one object a line::
 
-    {"handle": ..., "scheme": "name@version", "parameters": {...}, "level": "provider" | "campaign" | "account", "assigned_to": ...,
-     "key_hex": 16 digits for each 64-bit word, "tokenizer_digest": ..., "issued_us": ..., "retired_us": ... or null, "commitment": ...}
+    {"handle": "k-1", "scheme": "green-bernoulli@v1", "parameters": {"context_width": 2}, "level": "campaign",
+     "assigned_to": "c-7", "key_hex": "00f1...", "tokenizer_digest": "", "issued": "2026-11-01T00:00:00+00:00",
+     "retired": null, "commitment": ""}
+
+`level` is `provider`, `campaign` or `account`. `key_hex` has 16 digits for each 64-bit word of the scheme's key. A message names file,
+line and handle, never a key.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import stat
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from stillwatch.records.mark import MarkKey, MarkLevel
-from stillwatch.watermark.errors import MarkKeyError
+from stillwatch.watermark.errors import MarkKeyError, SchemeError
+from stillwatch.watermark.scheme import key_row
+from stillwatch.watermark.schemes import open_scheme
 
-LONGEST_FILE = 256 << 20
-"""Bytes: some half a million keys."""
-_NEEDED = {"handle", "scheme", "parameters", "level", "assigned_to", "key_hex", "tokenizer_digest", "issued_us"}
-_MAY = {"retired_us", "commitment"}
-
-
-def key_lines(keys: Iterable[MarkKey]) -> bytes:
-    """Give keys as lines of JSON."""
-    return "".join(
-        json.dumps(
-            {
-                "handle": key.handle,
-                "scheme": key.scheme,
-                "parameters": dict(key.parameters),
-                "level": key.level.value,
-                "assigned_to": key.assigned_to,
-                "key_hex": key.key.hex(),
-                "tokenizer_digest": key.tokenizer_digest,
-                "issued_us": key.issued_us,
-                "retired_us": key.retired_us,
-                "commitment": key.commitment,
-            }
-        )
-        + "\n"
-        for key in keys
-    ).encode()
+_NEEDED = ("handle", "scheme", "level", "assigned_to", "key_hex", "issued")
 
 
-def read_keys(path: Path) -> tuple[MarkKey, ...]:
-    """Read keys.
+def read_key_file(path: Path) -> list[MarkKey]:
+    """Read a key file.
 
     Args:
-        path: the file; empty lines are passed over.
+        path: lines of JSON, readable by its owner alone.
 
     Returns:
-        At least one key, handles all different.
+        Keys in the order of the file, one or more.
 
     Raises:
-        MarkKeyError: where it cannot be read, others than its owner may read it, or a line is no key; it names the line, never the key.
+        MarkKeyError: where the file cannot be read, others may read it, a line is no key, or a handle or key comes twice.
     """
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                mode = stat.S_IMODE(status.st_mode)
-                raise MarkKeyError(f"{path}: mode is {mode:04o}, expected a regular file of mode 0600; chmod 600 it")
-            content = file.read(LONGEST_FILE + 1)
-    except OSError as error:
-        raise MarkKeyError(f"{path}: cannot be read ({error.strerror})") from error
-    if len(content) > LONGEST_FILE:
-        raise MarkKeyError(f"{path}: over {LONGEST_FILE:,} bytes, expected lines of JSON with a key each")
-    keys = tuple(
-        _key(line, f"{path}:{number}") for number, line in enumerate(content.splitlines(), start=1) if line.strip()
-    )
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise MarkKeyError(f"key file {path}: is no regular file")
+        if stat.S_IMODE(mode) & 0o077:
+            raise MarkKeyError(f"key file {path}: others than its owner may read or change it; run chmod 600 on it")
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MarkKeyError(f"key file {path}: cannot be read as UTF-8 text ({type(error).__name__})") from error
+    keys = [_read(line, f"{path.name}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
     if not keys:
-        raise MarkKeyError(f"{path}: holds no key; write one with `stillwatch keys export`")
-    if len({key.handle for key in keys}) < len(keys):
-        raise MarkKeyError(f"{path}: a handle is there twice; export the keys again")
+        raise MarkKeyError(f"key file {path}: holds no key; expected lines of JSON, as `stillwatch keys` writes them")
+    _refuse_twice(keys, path.name)
     return keys
 
 
-def _key(line: bytes, place: str) -> MarkKey:
+def key_lines(keys: Iterable[MarkKey]) -> str:
+    """Write keys as the lines that `read_key_file` reads; keep the result where only its owner can read it."""
+    return "".join(json.dumps(_document(key)) + "\n" for key in keys)
+
+
+def _document(key: MarkKey) -> dict[str, Any]:
+    return {
+        "handle": key.handle,
+        "scheme": key.scheme,
+        "parameters": dict(key.parameters),
+        "level": key.level.value,
+        "assigned_to": key.assigned_to,
+        "key_hex": key.key.hex(),
+        "tokenizer_digest": key.tokenizer_digest,
+        "issued": _iso(key.issued_us),
+        "retired": None if key.retired_us is None else _iso(key.retired_us),
+        "commitment": key.commitment,
+    }
+
+
+def _iso(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / 1_000_000, tz=UTC).isoformat()
+
+
+def _read(line: str, where: str) -> MarkKey:
+    """Read one line."""
     try:
-        given: Any = json.loads(line)
-    except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict):
-        raise MarkKeyError(f"{place}: is no JSON object; expected what `stillwatch keys export` writes")
-    missing, unknown = sorted(_NEEDED - set(given)), sorted(set(given) - _NEEDED - _MAY)
-    if missing or unknown:
+        document = json.loads(line)
+    except ValueError as error:
+        raise MarkKeyError(f"{where}: is no JSON; expected one key as an object") from error
+    if not isinstance(document, dict):
+        raise MarkKeyError(f"{where}: expected an object with {', '.join(_NEEDED)}")
+    missing = [name for name in _NEEDED if not isinstance(document.get(name), str)]
+    if missing:
+        raise MarkKeyError(f"{where}: got no text in {missing[0]!r}; expected {', '.join(_NEEDED)}")
+    parameters = document.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise MarkKeyError(f"{where}: parameters is no object")
+    try:
+        key = MarkKey(
+            handle=document["handle"], scheme=document["scheme"], parameters=tuple(sorted(parameters.items())),
+            level=MarkLevel(document["level"]), assigned_to=document["assigned_to"], key=bytes.fromhex(document["key_hex"]),
+            tokenizer_digest=str(document.get("tokenizer_digest") or ""), issued_us=_microseconds(document["issued"]),
+            retired_us=_microseconds(document["retired"]) if document.get("retired") else None,
+            commitment=str(document.get("commitment") or ""),
+        )  # fmt: skip
+        key_row(open_scheme(key.scheme, dict(key.parameters)), key)
+    except SchemeError as error:
+        raise MarkKeyError(f"{where}: {error}") from error
+    except ValueError:  # its own text could hold the key
         raise MarkKeyError(
-            f"{place}: missing {', '.join(missing) or 'nothing'}, unknown {', '.join(unknown)[:80] or 'nothing'}"
-        )
-    parameters, retired = given["parameters"], given.get("retired_us")
-    try:
-        raw = bytes.fromhex(given["key_hex"])
-    except (TypeError, ValueError):
-        raw = b""
-    texts = ("handle", "scheme", "assigned_to", "tokenizer_digest")
-    checks = (
-        (all(isinstance(given[name], str) for name in texts), f"{', '.join(texts)} must be texts"),
-        (bool(raw) and len(raw) % 8 == 0, "key_hex must be 16 hex digits for each word"),
-        (given["level"] in set(MarkLevel), f"level must be one of {', '.join(MarkLevel)}"),
-        (isinstance(parameters, dict) and all(isinstance(one, (int, float, str)) for one in parameters.values()), "parameters must be an object"),
-        (type(given["issued_us"]) is int and (retired is None or type(retired) is int), "times must be whole microseconds"),
-    )  # fmt: skip
-    for holds, expected in checks:
-        if not holds:
-            raise MarkKeyError(f"{place}: {expected}")
-    return MarkKey(
-        handle=given["handle"], scheme=given["scheme"], parameters=tuple(sorted(parameters.items())), level=MarkLevel(given["level"]),
-        assigned_to=given["assigned_to"], key=raw, tokenizer_digest=given["tokenizer_digest"], issued_us=given["issued_us"],
-        retired_us=retired, commitment=str(given.get("commitment", "")),
-    )  # fmt: skip
+            f"{where}: expected level provider, campaign or account, key_hex of hex digits, and times in ISO 8601 with a zone"
+        ) from None
+    return key
+
+
+def _microseconds(text: Any) -> int:
+    time = datetime.fromisoformat(text) if isinstance(text, str) else None
+    if time is None or time.tzinfo is None:
+        raise ValueError
+    return round(time.timestamp() * 1_000_000)
+
+
+def _refuse_twice(keys: list[MarkKey], name: str) -> None:
+    """Refuse a handle or a key that comes twice: one key for two campaigns would accuse both."""
+    handles: set[str] = set()
+    marks: dict[tuple[str, tuple[tuple[str, int | float | str], ...], bytes], str] = {}
+    for key in keys:
+        mark = (key.scheme, key.parameters, key.key)
+        if key.handle in handles:
+            raise MarkKeyError(f"{name}: handle {key.handle} comes twice")
+        if mark in marks:
+            raise MarkKeyError(f"{name}: {key.handle} and {marks[mark]} are one key; a key stands for one party")
+        handles.add(key.handle)
+        marks[mark] = key.handle

@@ -91,6 +91,18 @@ class Scheme(Protocol):
     def assumptions(self) -> tuple[str, ...]:
         """What must hold for `log_p` to be valid, besides that the text was made without the key."""
 
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit's part of the statistic without the key."""
+
+    @property
+    def planned_excess(self) -> float:
+        """Mean excess of one unit's part that a test is planned for: about what a mark leaves in ordinary answers, diluted tenfold."""
+
+    @property
+    def decoys(self) -> int:
+        """Random keys that a randomisation test takes unless told otherwise: as many as stay cheap."""
+
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:
         """Make units from contexts `[n, context_width]`, the oldest token first, and the tokens `[n]` that follow them."""
 

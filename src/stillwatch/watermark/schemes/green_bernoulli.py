@@ -9,6 +9,7 @@ Statistic: number of distinct green (context, token); Binomial(n, gamma) without
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,9 @@ class GreenBernoulli:
         "MurmurHash3 under an unknown random 64-bit key acts as independent uniform numbers",
     )
 
+    planned_excess: float = 0.03
+    decoys: int = 999
+
     @classmethod
     def of(cls, parameters: Parameters) -> GreenBernoulli:
         """Make it from parameters."""
@@ -47,6 +51,11 @@ class GreenBernoulli:
     def threshold(self) -> int:
         """Hashes below this are green."""
         return max(1, round(self.gamma * 2**32))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit's part without the key."""
+        return math.sqrt(self.gamma * (1.0 - self.gamma))
 
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:
         """Make units: (context hash, token)."""

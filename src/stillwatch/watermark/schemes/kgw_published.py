@@ -11,6 +11,7 @@ A key is 8 bytes. Statistic and null as in `kgw-transformers`. J. Kirchenbauer a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -60,6 +61,9 @@ class KgwPublished:
         "tokens of one list are drawn without replacement, which makes the binomial tail conservative",
     )
 
+    planned_excess: float = 0.03
+    decoys: int = 99
+
     @classmethod
     def of(cls, parameters: Parameters) -> KgwPublished:
         """Make it from parameters."""
@@ -96,6 +100,11 @@ class KgwPublished:
         """Tokens on a list."""
         return int(self.vocabulary * self.gamma)
 
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit's part without the key."""
+        return math.sqrt(self.gamma * (1.0 - self.gamma))
+
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:
         """Make units: sum of the context and token, or context and token."""
         if self.seeding == "additive":
@@ -117,7 +126,8 @@ class KgwPublished:
             hashed = table[words.astype(np.int64) % green_lists.TABLE_SIZE]
             least = (factor * hashed * hashed[:, -1:]).min(axis=1)
         moduli = np.where(least < 0, least.astype(np.uint64) - np.uint64(1), least.astype(np.uint64))
-        return moduli.astype(np.uint32)
+        seeds: NDArray[np.uint32] = moduli.astype(np.uint32)
+        return seeds
 
     def values(self, words: Words, key: Keys) -> NDArray[np.float64]:
         """Give 1 for green and 0 for not green `[n]`."""

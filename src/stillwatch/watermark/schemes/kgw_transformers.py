@@ -12,6 +12,7 @@ A key is 8 bytes. Statistic: distinct green (seed, token) under the key, at most
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,6 +60,9 @@ class KgwTransformers:
         "tokens of one list are drawn without replacement, which makes the binomial tail conservative",
     )
 
+    planned_excess: float = 0.03
+    decoys: int = 99
+
     @classmethod
     def of(cls, parameters: Parameters) -> KgwTransformers:
         """Make it from parameters."""
@@ -94,6 +98,11 @@ class KgwTransformers:
         """Tokens on a list."""
         return int(self.vocabulary * self.greenlist_ratio)
 
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit's part without the key."""
+        return math.sqrt(self.greenlist_ratio * (1.0 - self.greenlist_ratio))
+
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:
         """Make units: context and token."""
         words = np.concatenate([contexts, tokens[:, np.newaxis]], axis=1)
@@ -112,7 +121,8 @@ class KgwTransformers:
         products = np.array(key[0], dtype=np.uint64).astype(np.int64) * first * first[:, -1:]
         least = products.min(axis=1)
         moduli = np.where(least < 0, least.astype(np.uint64) - np.uint64(1), least.astype(np.uint64))
-        return moduli.astype(np.uint32)
+        seeds: NDArray[np.uint32] = moduli.astype(np.uint32)
+        return seeds
 
     def values(self, words: Words, key: Keys) -> NDArray[np.float64]:
         """Give 1 for green and 0 for not green `[n]`."""

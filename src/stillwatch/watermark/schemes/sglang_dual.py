@@ -46,6 +46,10 @@ class SglangDual:
         "MurmurHash3 under an unknown random 64-bit key acts as independent uniform numbers",
     )
 
+    spread: float = 1.0
+    planned_excess: float = 0.1
+    decoys: int = 999
+
     @classmethod
     def of(cls, parameters: Parameters) -> SglangDual:
         """Make it from parameters."""

@@ -32,6 +32,10 @@ class SglangGumbel:
         "MurmurHash3 under an unknown random 64-bit key acts as independent uniform numbers",
     )
 
+    spread: float = 1.0
+    planned_excess: float = 0.1
+    decoys: int = 999
+
     @classmethod
     def of(cls, parameters: Parameters) -> SglangGumbel:
         """Make it from parameters."""
@@ -45,8 +49,7 @@ class SglangGumbel:
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:
         """Make units: (context hash, token)."""
         hashes = murmur.hash_contexts(contexts)
-        units = plain_units(hashes[:, np.newaxis], np.stack([hashes, tokens], axis=1))
-        return units
+        return plain_units(hashes[:, np.newaxis], np.stack([hashes, tokens], axis=1))
 
     def values(self, words: Words, key: Keys) -> NDArray[np.float64]:
         """Give u in (0, 1) of every unit `[n]`."""

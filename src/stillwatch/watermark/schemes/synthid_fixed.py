@@ -11,6 +11,7 @@ Statistic: number of g-values of 1; Binomial(n x depth, 1/2) without the key.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,8 @@ class SynthIdFixed:
     unit_words: int = 2
     statistic_name: str = "g-values of 1 over distinct n-grams and layers"
     assumptions: tuple[str, ...] = ("the repaired hash under unknown random layer keys acts as independent fair coins",)
+
+    decoys: int = 99
 
     @classmethod
     def of(cls, parameters: Parameters) -> SynthIdFixed:
@@ -56,6 +59,16 @@ class SynthIdFixed:
         """Derive the start of the hash from the layer keys: their SHA-256, big-endian, modulo 2^63 - 1."""
         digest = hashlib.sha256(np.ascontiguousarray(key, dtype="<u8").tobytes()).digest()
         return int.from_bytes(digest, "big") % (2**63 - 1)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit's part without the key."""
+        return 0.5 * math.sqrt(self.depth)
+
+    @property
+    def planned_excess(self) -> float:
+        """Mean excess of one unit: a hundredth of each layer."""
+        return 0.01 * self.depth
 
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:
         """Make units: the hash of the n-gram from a start of 0."""

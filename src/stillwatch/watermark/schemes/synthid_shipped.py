@@ -12,6 +12,7 @@ A key is 8 bytes for each layer. Statistic: number of g-values of 1.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,6 +46,8 @@ class SynthIdShipped:
     assumptions: tuple[str, ...] = ("the shifts of one table of 65,536 g-values act as independent fair coins",)
     distinct_units: int = TABLE_SIZE
 
+    decoys: int = 99
+
     @classmethod
     def of(cls, parameters: Parameters) -> SynthIdShipped:
         """Make it from parameters."""
@@ -73,6 +76,16 @@ class SynthIdShipped:
         """One for each layer."""
         return self.depth
 
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit's part without the key."""
+        return 0.5 * math.sqrt(self.depth)
+
+    @property
+    def planned_excess(self) -> float:
+        """Mean excess of one unit: a hundredth of each layer."""
+        return 0.01 * self.depth
+
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:
         """Make units: the lower 16 bits of the n-gram's hash from the start of 1 that the libraries use."""
         hashes = linear_congruential.hash_rows(np.concatenate([contexts, tokens[:, np.newaxis]], axis=1))
@@ -83,7 +96,8 @@ class SynthIdShipped:
     def values(self, words: Words, key: Keys) -> NDArray[np.float64]:
         """Give the g-values of every unit and layer `[n, depth]`."""
         indices = linear_congruential.layered(words[:, 0].astype(np.uint64), key) % np.uint64(TABLE_SIZE)
-        return _table(self.sampling_table_seed)[indices].astype(np.float64)
+        values: NDArray[np.float64] = _table(self.sampling_table_seed)[indices].astype(np.float64)
+        return values
 
     def totals(self, words: Words, keys: Keys) -> Totals:
         """Count g-values of 1 over distinct units and all layers."""

@@ -11,6 +11,7 @@ X. Zhao and others, 2306.17439.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,9 @@ class Unigram:
     statistic_name: str = "distinct green tokens"
     assumptions: tuple[str, ...] = ("the list is a random one: its seed of 32 bits comes from an unknown random key",)
 
+    planned_excess: float = 0.03
+    decoys: int = 999
+
     @classmethod
     def of(cls, parameters: Parameters) -> Unigram:
         """Make it from parameters."""
@@ -54,6 +58,11 @@ class Unigram:
         mask = np.arange(self.vocabulary) < self.head
         np.random.default_rng(seed).shuffle(mask)
         return mask
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit's part without the key."""
+        return math.sqrt(self.fraction * (1.0 - self.fraction))
 
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:  # noqa: ARG002  # no context is read
         """Make units: the token."""

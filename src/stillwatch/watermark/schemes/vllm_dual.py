@@ -11,6 +11,7 @@ tail is computed exactly here; the engine's own detector puts one matched Gamma 
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,9 @@ class VllmDual:
         "Philox4x32-10 under an unknown random 64-bit key acts as independent uniform numbers",
     )
 
+    planned_excess: float = 0.1
+    decoys: int = 999
+
     @classmethod
     def of(cls, parameters: Parameters) -> VllmDual:
         """Make it from parameters."""
@@ -53,6 +57,11 @@ class VllmDual:
     def unit_words(self) -> int:
         """Context and token."""
         return self.context_width + 1
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of one unit's part without the key."""
+        return math.hypot(1.0 - self.alpha, self.alpha)
 
     def units_of(self, contexts: Words, tokens: Tokens) -> Units:
         """Make units: context and token."""

@@ -31,6 +31,10 @@ class VllmGumbel:
         "Philox4x32-10 under an unknown random 64-bit key acts as independent uniform numbers",
     )
 
+    spread: float = 1.0
+    planned_excess: float = 0.1
+    decoys: int = 999
+
     @classmethod
     def of(cls, parameters: Parameters) -> VllmGumbel:
         """Make it from parameters."""
