@@ -217,7 +217,7 @@ def export(
         if not keys:
             raise OptionError("the register holds no such key; issue one with `stillwatch keys issue`.")
         raw = export_keys(register, secret, keys, purpose)
-    write_private(out, key_lines(raw))
+    write_private(out, key_lines(raw).encode())
     terminal.say(
         f"{out}: {len(keys):,} keys, {'those in use' if in_use else 'all that were ever issued'}. Keep it secret."
     )

@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 
 from stillwatch.integrity.canonical import canonical_bytes
-from stillwatch.watermark.errors import MarkKeyError
-from stillwatch.watermark.key_file import key_lines, read_keys
 from stillwatch.watermark.keys.derive import KeyLabel, check_opening, derive, new_handle
 from stillwatch.watermark.keys.errors import KeyDerivationError, MasterSecretError, OpeningError
 from stillwatch.watermark.keys.master_secret import HeldSecret, open_master_secret
@@ -174,31 +172,6 @@ def test_a_secret_in_a_token_never_leaves_it(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(MasterSecretError, match="key 'other' in token 'marks' cannot be used") as refused:
         open_master_secret(address.replace("object=master", "object=other")).authenticate(b"message")
     assert pin not in str(refused.value)
-
-
-def test_a_file_of_keys_is_read_as_it_was_written_and_refused_where_it_is_none(tmp_path: Path) -> None:
-    from marked_texts import mark_keys  # noqa: PLC0415
-    from numpy.random import default_rng  # noqa: PLC0415
-
-    keys = mark_keys(default_rng(1), 3)
-    path = tmp_path / "keys.jsonl"
-    path.write_bytes(key_lines(keys))
-    path.chmod(0o600)
-    assert read_keys(path) == keys
-    line = json.loads(key_lines(keys[:1]))
-    refused = (
-        (b"", "holds no key"), (key_lines((*keys, keys[0])), "a handle is there twice"), (b"[]\n", ":1: is no JSON object"),
-        (json.dumps({**line, "key_hex": "ab"}).encode(), "16 hex digits"), (json.dumps({**line, "level": "team"}).encode(), "level must be"),
-        (json.dumps({**line, "issued_us": 1.5}).encode(), "whole microseconds"), (json.dumps({**line, "more": 1}).encode(), "unknown more"),
-    )  # fmt: skip
-    for content, said in refused:
-        path.write_bytes(content)
-        with pytest.raises(MarkKeyError, match=said) as error:
-            read_keys(path)
-        assert keys[0].key.hex() not in str(error.value)
-    path.chmod(0o604)
-    with pytest.raises(MarkKeyError, match="mode is 0604"):
-        read_keys(path)
 
 
 def test_there_is_no_default_key_anywhere() -> None:

@@ -49,7 +49,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, 
 
 
 def write(path: Path, keys: list[MarkKey]) -> None:
-    path.write_bytes(key_lines(keys))
+    path.write_text(key_lines(keys))
     path.chmod(0o600)
 
 
@@ -190,7 +190,7 @@ def test_a_retired_key_is_gone_with_the_next_file(keys: dict[str, MarkKey]) -> N
 def test_a_file_that_others_may_read_is_refused(keys: dict[str, MarkKey], monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(os.environ["STILLWATCH_MARK_KEYS"])
     path.chmod(0o644)
-    with pytest.raises(WorkerKeysError, match="mode is 0644"):
+    with pytest.raises(WorkerKeysError, match="chmod 600"):
         WorkerKeys(path)
     monkeypatch.delenv("STILLWATCH_MARK_KEYS")
     with pytest.raises(WorkerKeysError, match="is not set"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,11 @@ from stillwatch.watermark.lint.places import Place
 
 LONGEST_LINE = 160
 """Characters of a source line that are shown."""
+
+_KEY = re.compile(
+    r"""(\\?["']?\b(?:key|key_b|keys|hashing_key)\\?["']?\s*:\s*)(\[[^\]]*\]?|\\?"[^"]*"?|'[^']*'?|[^,}\s'"]+)"""
+)
+"""A key with its value on a line that is shown for another reason; the value is covered, and columns stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,7 @@ def render(problem: SettingProblem, lines: Sequence[str]) -> str:
     shown = "".join(one if one.isprintable() else " " for one in source[:LONGEST_LINE])
     if problem.secret:  # up to the value, never the value
         shown = shown[: place.column - 1] + "..."
+    shown = _KEY.sub(lambda found: found[1] + "*" * len(found[2]), shown)
     margin = f"{place.line:>5} | "
     caret = " " * (len(margin) - 2) + "| " + " " * (min(place.column, LONGEST_LINE) - 1) + "^"
     return (

@@ -16,7 +16,7 @@ from stillwatch.watermark.lint.settings import Engine, Kind, MarkSettings
 BENCHMARK = "measured by benchmarks/mark_settings.py"
 SURVEY = "measured in the survey of November 2026, docs/mark-keys.md"
 DOCUMENTED = "stated in the engine's documentation or source"
-DERIVED = "computed from the speed of the kernels, docs/marks.md"
+DERIVED = "by construction"
 KEY_FIELDS = ("key", "key_b", "hashing_key")
 SHORT_HISTORY = 1024
 """Positions below which vLLM itself warns of repetition loops."""
@@ -278,6 +278,14 @@ def keys_are_reused(
                     consequence="everybody's answers are attributed to it", measured_by=DERIVED,
                     hint="give servers the provider's key, and campaigns' keys by request", secret=True,
                 )  # fmt: skip
+
+
+def readable_problem(settings: MarkSettings, mode: int) -> SettingProblem:
+    """Name a configuration that holds a key and that others than its owner may read."""
+    return SettingProblem(
+        rule="readable-key", file=settings.file, place=settings.place, message=f"the file holds a key, and its mode is {mode:04o}",
+        consequence="whoever reads it can forge the mark and strip it", measured_by=DERIVED, hint="chmod 600 it", secret=True,
+    )  # fmt: skip
 
 
 def _is_lefthash(settings: MarkSettings) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from stillwatch.records.mark import MarkKey
 from stillwatch.watermark.errors import MarkKeyError
-from stillwatch.watermark.key_file import read_keys
+from stillwatch.watermark.key_file import read_key_file
 from stillwatch.watermark.marking.errors import UnknownHandleError, WorkerKeysError
 from stillwatch.watermark.marking.row_mark import RowMark, row_mark_of
 
@@ -99,7 +99,7 @@ class WorkerKeys:
     def _load(self) -> _Read:
         try:
             status = self._path.stat()
-            keys = {key.handle: key for key in read_keys(self._path) if key.retired_us is None}
+            keys = {key.handle: key for key in read_key_file(self._path) if key.retired_us is None}
         except OSError as error:
             raise WorkerKeysError(f"{self._path}: cannot be read ({error.strerror})") from error
         except MarkKeyError as error:
