@@ -83,6 +83,8 @@ ERROR_CODES = {
     "stillwatch.stores.errors.StoreFullError": ExitCode.LIMIT,
     "stillwatch.stores.errors.StoreUrlError": ExitCode.USAGE,
     "stillwatch.stores.errors.StoreWriteError": ExitCode.OUTPUT,
+    "stillwatch.watermark.errors.TokenizerMissingError": ExitCode.MISSING,
+    "stillwatch.watermark.errors.WatermarkError": ExitCode.INPUT,
 }
 """Error class to code, the nearest class in its own tree first. Names, so that no package is loaded for its errors only."""
 

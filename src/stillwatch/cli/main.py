@@ -27,6 +27,7 @@ from stillwatch.cli import (
     formats,
     indicators,
     ledger,
+    mark,
     simulate,
     terms,
     version,
@@ -50,6 +51,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
     (indicators.HELP, indicators.VERBS),
+    (mark.HELP, mark.VERBS),
     (version.HELP, version.version),
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
