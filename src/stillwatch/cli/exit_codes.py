@@ -84,6 +84,7 @@ ERROR_CODES = {
     "stillwatch.stores.errors.StoreUrlError": ExitCode.USAGE,
     "stillwatch.stores.errors.StoreWriteError": ExitCode.OUTPUT,
     "stillwatch.watermark.errors.SchemeError": ExitCode.USAGE,
+    "stillwatch.watermark.errors.TokenizerMissingError": ExitCode.MISSING,
     "stillwatch.watermark.errors.WatermarkError": ExitCode.INPUT,
     "stillwatch.watermark.keys.errors.MasterSecretError": ExitCode.USAGE,
     "stillwatch.watermark.keys.errors.MissingHsmLibraryError": ExitCode.MISSING,

@@ -28,6 +28,7 @@ from stillwatch.cli import (
     indicators,
     keys,
     ledger,
+    mark,
     simulate,
     terms,
     version,
@@ -52,6 +53,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (bundle.HELP, bundle.VERBS),
     (keys.HELP, keys.VERBS),
     (indicators.HELP, indicators.VERBS),
+    (mark.HELP, mark.VERBS),
     (version.HELP, version.version),
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -21,9 +21,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.records.mark import MarkKey, MarkLevel
+from stillwatch.records.progress import Progress, Silent
 from stillwatch.statistics.e_values import calibrate_log_p
 from stillwatch.statistics.false_discovery import holm_adjusted
 from stillwatch.statistics.intervals import binomial_acceptance
@@ -37,6 +39,7 @@ from stillwatch.watermark.unit_store import DEFAULT_MEMORY, UnitStore
 METHOD = "mark-detection/v1"
 NULL = "the text was made without knowledge of this key"
 LARGEST_LOG_E = 1e6
+_KEYS_AT_ONCE = 256
 _TRUST_LEVEL = 0.01
 _TRUST_ERROR = 1e-6
 _SHARED_TABLE_SHARE = 0.01
@@ -131,25 +134,29 @@ class KeyScorer:
                 self._stores[mark].add(scheme_units(scheme, document.tokens), unless_in=prompt)
         return tokens
 
-    def results(self, plan: Plan, input_digest: str = "") -> list[KeyResult]:
+    def results(self, plan: Plan, input_digest: str = "", progress: Progress | None = None) -> list[KeyResult]:
         """Score all keys and conclude.
 
         Args:
             plan: level, decoys and gate.
             input_digest: of the corpus, for the claims.
+            progress: hears of keys scored, decoys included; null where nobody listens.
 
         Returns:
             One result for each key, in the order of the keys.
         """
         measured: list[_Measured | None] = [None] * len(self.keys)
         rng = np.random.default_rng(plan.seed)
+        listener = progress or Silent()
+        listener.begin("scoring keys", None)
         for mark, (scheme, places) in self._groups.items():
             rows = np.stack([key_row(scheme, self.keys[place]) for place in places])
             number = scheme.decoys if plan.decoys is None else plan.decoys
             decoys = _decoy_keys(scheme, rows, number, rng)
-            totals, decoy_totals = _score(scheme, self._stores[mark].parts(), rows, decoys)
-            for row, one in enumerate(_measure(scheme, rows, totals, decoys, decoy_totals)):
+            every = _score(scheme, self._stores[mark].parts(), np.concatenate([rows, decoys]), listener)
+            for row, one in enumerate(_measure(scheme, every, len(rows))):
                 measured[places[row]] = one
+        listener.end()
         return _conclude(self.keys, [one for one in measured if one is not None], plan, input_digest)
 
 
@@ -174,53 +181,47 @@ def _decoy_keys(scheme: Scheme, rows: Keys, number: int, rng: np.random.Generato
     return decoys
 
 
-def _score(scheme: Scheme, parts: Iterable[Words], rows: Keys, decoys: Keys) -> tuple[Totals, Totals]:
-    """Score keys and decoys over all parts in one pass."""
-    every = np.concatenate([rows, decoys])
-    sums = Totals(counts=np.zeros(len(every), dtype=np.int64), statistics=np.zeros(len(every)))
+def _score(scheme: Scheme, parts: Iterable[Words], keys: Keys, progress: Progress) -> Totals:
+    """Score keys and decoys over all parts, each part read once."""
+    sums = Totals(counts=np.zeros(len(keys), dtype=np.int64), statistics=np.zeros(len(keys)))
     for words in parts:
-        sums = sums.plus(scheme.totals(words, every))
-    edge = len(rows)
-    return (
-        Totals(counts=sums.counts[:edge], statistics=sums.statistics[:edge]),
-        Totals(counts=sums.counts[edge:], statistics=sums.statistics[edge:]),
-    )
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = slice(start, start + _KEYS_AT_ONCE)
+            one = scheme.totals(words, keys[some])
+            sums.counts[some] += one.counts
+            sums.statistics[some] += one.statistics
+            progress.advance(len(one.counts))
+    return sums
 
 
-def _measure(scheme: Scheme, rows: Keys, totals: Totals, decoys: Keys, decoy_totals: Totals) -> list[_Measured]:
-    """Rank each key among the decoys."""
-    if len(np.unique(np.concatenate([totals.counts, decoy_totals.counts]))) == 1:
+def _measure(scheme: Scheme, every: Totals, keys: int) -> list[_Measured]:
+    """Rank each of the first keys among the decoys, which come after them."""
+    counts, statistics = every.counts, every.statistics
+    if (counts == counts[0]).all():
         # Equal counts: the statistic alone ranks, and the tail falls with it.
-        ranked, own = np.sort(decoy_totals.statistics), totals.statistics
-        rejected = _rejected(scheme, int(totals.counts[0]), ranked)
+        ranked, own = np.sort(statistics[keys:]), statistics[:keys]
+        rejected = _rejected(scheme, int(counts[0]), ranked)
     else:
-        decoy_logs = [
-            scheme.log_p(int(count), float(value))
-            for count, value in zip(decoy_totals.counts, decoy_totals.statistics, strict=True)
-        ]
-        ranked = np.sort(-np.array(decoy_logs))
-        own = -np.array(
-            [
-                scheme.log_p(int(count), float(value))
-                for count, value in zip(totals.counts, totals.statistics, strict=True)
-            ]
+        scores = -np.array(
+            [scheme.log_p(int(count), float(value)) for count, value in zip(counts, statistics, strict=True)]
         )
+        ranked, own = np.sort(scores[keys:]), scores[:keys]
         rejected = int((ranked >= -math.log(_TRUST_LEVEL)).sum())
     return [
         _Measured(
             scheme=scheme,
-            count=int(totals.counts[row]),
-            statistic=float(totals.statistics[row]),
-            log_p=scheme.log_p(int(totals.counts[row]), float(totals.statistics[row])),
-            decoys=len(decoys),
+            count=int(counts[row]),
+            statistic=float(statistics[row]),
+            log_p=scheme.log_p(int(counts[row]), float(statistics[row])),
+            decoys=len(ranked),
             above=int(len(ranked) - np.searchsorted(ranked, own[row], side="left")),
             rejected=rejected,
         )
-        for row in range(len(rows))
+        for row in range(keys)
     ]
 
 
-def _rejected(scheme: Scheme, count: int, ranked: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
+def _rejected(scheme: Scheme, count: int, ranked: NDArray[np.float64]) -> int:
     """Count decoys whose p-value is at most 1 %, by halving: the tail falls as the statistic grows."""
     low, high = 0, len(ranked)
     while low < high:

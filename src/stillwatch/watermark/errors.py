@@ -6,7 +6,8 @@ The tree::
      ├── SchemeError       a scheme is not known, or a parameter lies outside its range
      ├── MarkKeyError      a key file or a key cannot be used
      ├── TokenFileError    a file holds no tokens or texts that can be read
-     └── TokenizerError    a tokenizer is missing, cannot be read, or is another one than the key names
+     └── TokenizerError    a tokenizer cannot be read, or is another one than the key names
+          └── TokenizerMissingError   the library that reads it is not installed
 """
 
 from __future__ import annotations
@@ -31,4 +32,8 @@ class TokenFileError(WatermarkError):
 
 
 class TokenizerError(WatermarkError):
-    """A tokenizer is missing, cannot be read, or is not the one under which the key was used."""
+    """A tokenizer cannot be read, or is not the one under which the key was used."""
+
+
+class TokenizerMissingError(TokenizerError):
+    """The library that reads a tokenizer is not installed; the message names the extra."""

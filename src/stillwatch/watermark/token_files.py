@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.records.progress import Progress
 from stillwatch.watermark.errors import TokenFileError
 from stillwatch.watermark.scheme import Tokens
 from stillwatch.watermark.tokenizers import Tokenizer
@@ -56,13 +58,16 @@ Cell = str | Sequence[int]
 Pair = tuple[Cell, Cell | None]
 
 
-def documents(paths: Iterable[Path], tokenizer: Tokenizer | None, fields: Fields) -> Iterator[list[Document]]:
+def documents(
+    paths: Iterable[Path], tokenizer: Tokenizer | None, fields: Fields, progress: Progress | None = None
+) -> Iterator[list[Document]]:
     """Read files.
 
     Args:
         paths: files, in this order.
         tokenizer: needed where a file holds texts.
         fields: which fields of rows to read.
+        progress: hears of bytes read; null where nobody listens.
 
     Yields:
         Documents, in batches.
@@ -71,17 +76,52 @@ def documents(paths: Iterable[Path], tokenizer: Tokenizer | None, fields: Fields
         TokenFileError: for a file of another kind, or one that cannot be read or lacks the field; the message holds no text.
     """
     for path in paths:
+        reader = Reader(path, progress)
         name = path.name.removesuffix(".gz")
         if name.endswith((".jsonl", ".ndjson")):
-            yield from _encoded(_json_rows(path, fields), tokenizer, path)
+            yield from _encoded(_json_rows(reader, fields), tokenizer, path)
         elif name.endswith(".parquet"):
-            yield from _encoded(_parquet_rows(path, fields), tokenizer, path)
+            yield from _encoded(_parquet_rows(reader, fields), tokenizer, path)
         elif name.endswith(".txt"):
-            yield from _encoded(_pieces(path), tokenizer, path)
+            yield from _encoded(_pieces(reader), tokenizer, path)
         elif name.endswith(".npy"):
-            yield from _arrays(path)
+            yield from _arrays(reader)
         else:
             raise TokenFileError(f"{path}: expected a file that ends in .jsonl, .parquet, .txt or .npy")
+        reader.reached(1.0)
+
+
+class Reader:
+    """A file that is read from its beginning to its end, and says how far it is."""
+
+    def __init__(self, path: Path, progress: Progress | None) -> None:
+        """Begin."""
+        self.path = path
+        self._progress = progress
+        self._size = path.stat().st_size
+        self._told = 0
+
+    def reached(self, share: float) -> None:
+        """Tell that this share of the file is read."""
+        if self._progress is not None:
+            now = int(share * self._size)
+            self._progress.advance(now - self._told)
+            self._told = now
+
+    @contextmanager
+    def lines(self) -> Iterator[IO[bytes]]:
+        """Open the file, unpacked where it is packed."""
+        with self.path.open("rb") as raw:
+            if self.path.suffix != ".gz":
+                yield raw
+                return
+            with gzip.open(raw) as unpacked:
+                yield cast("IO[bytes]", unpacked)
+
+    def reached_byte(self, raw_bytes: int) -> None:
+        """Tell that so many bytes of text are read; a packed file is told of only at its end."""
+        if self.path.suffix != ".gz":
+            self.reached(min(1.0, raw_bytes / max(1, self._size)))
 
 
 def corpus_digest(paths: Iterable[Path]) -> str:
@@ -138,15 +178,12 @@ def _chosen(row: Any, fields: Fields, where: str) -> Pair:
     return row[name], prompt
 
 
-def _open(path: Path) -> IO[bytes]:
-    opened: Any = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-    return cast("IO[bytes]", opened)
-
-
-def _json_rows(path: Path, fields: Fields) -> Iterator[list[Pair]]:
+def _json_rows(reader: Reader, fields: Fields) -> Iterator[list[Pair]]:
     batch: list[Pair] = []
-    with _open(path) as file:
+    path, read = reader.path, 0
+    with reader.lines() as file:
         for number, line in enumerate(file, start=1):
+            read += len(line)
             if not line.strip():
                 continue
             try:
@@ -157,11 +194,13 @@ def _json_rows(path: Path, fields: Fields) -> Iterator[list[Pair]]:
             if len(batch) == BATCH_ROWS:
                 yield batch
                 batch = []
+                reader.reached_byte(read)
     if batch:
         yield batch
 
 
-def _parquet_rows(path: Path, fields: Fields) -> Iterator[list[Pair]]:
+def _parquet_rows(reader: Reader, fields: Fields) -> Iterator[list[Pair]]:
+    path = reader.path
     try:
         with pq.ParquetFile(path) as file:
             columns = set(file.schema_arrow.names)
@@ -175,20 +214,25 @@ def _parquet_rows(path: Path, fields: Fields) -> Iterator[list[Pair]]:
                     if any(row[name] is not None for name in wanted if name != fields.prompt)
                 ]
                 number += len(rows)
+                reader.reached(number / max(1, file.metadata.num_rows))
     except pa.ArrowInvalid as error:
         raise TokenFileError(f"{path}: cannot be read as Parquet") from error
 
 
-def _pieces(path: Path) -> Iterator[list[Pair]]:
-    with _open(path) as file:
+def _pieces(reader: Reader) -> Iterator[list[Pair]]:
+    path, read = reader.path, 0
+    with reader.lines() as file:
         while lines := file.readlines(PIECE):
+            read += sum(map(len, lines))
             try:
                 yield [(b"".join(lines).decode(), None)]
             except UnicodeDecodeError as error:
                 raise TokenFileError(f"{path}: is no UTF-8 text") from error
+            reader.reached_byte(read)
 
 
-def _arrays(path: Path) -> Iterator[list[Document]]:
+def _arrays(reader: Reader) -> Iterator[list[Document]]:
+    path = reader.path
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError) as error:
@@ -203,3 +247,4 @@ def _arrays(path: Path) -> Iterator[list[Document]]:
         return
     for start in range(0, len(array), PIECE):
         yield [Document(tokens=_checked(array[max(0, start - OVERLAP) : start + PIECE], path), prompt=None)]
+        reader.reached(min(1.0, (start + PIECE) / len(array)))

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from stillwatch.watermark.errors import TokenizerError
+from stillwatch.watermark.errors import TokenizerError, TokenizerMissingError
 from stillwatch.watermark.scheme import Tokens
 
 _NEEDS = "install the extra: pip install 'stillwatch[marks]'"
@@ -45,7 +45,7 @@ def open_tokenizer(path: Path) -> Tokenizer:
         The tokenizer.
 
     Raises:
-        TokenizerError: where the file or its library is missing, or it cannot be read.
+        TokenizerError: where the file or its library is missing, or it cannot be read; `TokenizerMissingError` for the library.
     """
     kinds: dict[str, Callable[[Path], Callable[[Sequence[str]], list[Tokens]]]] = {
         ".json": _tokenizers, ".model": _sentencepiece, ".tiktoken": _tiktoken,
@@ -75,7 +75,7 @@ def _tokenizers(path: Path) -> Callable[[Sequence[str]], list[Tokens]]:
     try:
         import tokenizers  # noqa: PLC0415
     except ImportError as error:
-        raise TokenizerError(f"tokenizer {path}: the library tokenizers is missing; {_NEEDS}") from error
+        raise TokenizerMissingError(f"tokenizer {path}: the library tokenizers is missing; {_NEEDS}") from error
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
         model_part = json.loads(text)["model"]["vocab"]
@@ -96,7 +96,7 @@ def _sentencepiece(path: Path) -> Callable[[Sequence[str]], list[Tokens]]:
     try:
         import sentencepiece  # noqa: PLC0415
     except ImportError as error:
-        raise TokenizerError(f"tokenizer {path}: the library sentencepiece is missing; {_NEEDS}") from error
+        raise TokenizerMissingError(f"tokenizer {path}: the library sentencepiece is missing; {_NEEDS}") from error
     try:
         model: Any = sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (OSError, RuntimeError) as error:
@@ -113,7 +113,7 @@ def _tiktoken(path: Path) -> Callable[[Sequence[str]], list[Tokens]]:
         import tiktoken  # noqa: PLC0415
         from tiktoken.load import load_tiktoken_bpe  # noqa: PLC0415
     except ImportError as error:
-        raise TokenizerError(f"tokenizer {path}: the library tiktoken is missing; {_NEEDS}") from error
+        raise TokenizerMissingError(f"tokenizer {path}: the library tiktoken is missing; {_NEEDS}") from error
     try:
         description = json.loads(_description(path).read_text(encoding="utf-8"))
         model: Any = tiktoken.Encoding(
