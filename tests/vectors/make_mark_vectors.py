@@ -136,7 +136,7 @@ def kgw_transformers(tokens: np.ndarray) -> dict:
             own = scheme == "selfhash"
             before = width - own
             greens.append([
-                bool(detector._get_ngram_score(ids[i - before : i + own], int(ids[i]))) for i in range(before, len(ids))  # noqa: SLF001
+                bool(detector._get_ngram_score(ids[i - before : i + own], int(ids[i]))) for i in range(before, len(ids))
             ])  # fmt: skip
         found[f"{scheme}-{width}"] = greens
     return {"keys": [f"{key:016x}" for key in (*KEYS[::2], 15_485_863)], "green": found}
@@ -154,7 +154,7 @@ def kgw_published(tokens: np.ndarray) -> dict:
         for key in keys:
             base = repository.WatermarkBase(VOCABULARY, 0.25, prf, width, key)
             greens.append([
-                int(ids[i]) in base._get_greenlist_ids(ids[i - before : i + own]).tolist() for i in range(before, len(ids))  # noqa: SLF001
+                int(ids[i]) in base._get_greenlist_ids(ids[i - before : i + own]).tolist() for i in range(before, len(ids))
             ])  # fmt: skip
         found[f"{seeding}-{width}"] = greens
     return {"keys": [f"{key:016x}" for key in keys], "green": found}
