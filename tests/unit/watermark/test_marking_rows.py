@@ -13,7 +13,13 @@ from stillwatch.records.mark import MarkKey  # noqa: E402
 from stillwatch.statistics.intervals import binomial_acceptance  # noqa: E402
 from stillwatch.watermark import murmur  # noqa: E402
 from stillwatch.watermark.marking.errors import MarkingError  # noqa: E402
-from stillwatch.watermark.marking.mark_rows import mark_rows, repeated_contexts, truncated  # noqa: E402
+from stillwatch.watermark.marking.mark_rows import (  # noqa: E402
+    _states,
+    mark_rows,
+    repeated_contexts,
+    states_by_tensors,
+    truncated,
+)
 from stillwatch.watermark.marking.row_mark import Draw, RowMark, row_mark_of  # noqa: E402
 from stillwatch.watermark.marking.sglang import gateway_keys, watermark_field  # noqa: E402
 from stillwatch.watermark.marking.transformers_processor import MarkLogitsProcessor  # noqa: E402
@@ -63,6 +69,19 @@ def test_the_hash_is_the_detectors() -> None:
     for row in range(5):
         words = np.stack([np.full(7, hashes[row]), tokens[row]], axis=1).astype(np.uint32)
         assert got[row].tolist() == murmur.hash_units(words, int(np.uint64(keys[row]))).tolist()
+
+
+def test_states_by_tensors_are_those_of_the_compiled_kernel() -> None:
+    rng = np.random.default_rng(14)
+    contexts = torch.tensor(rng.integers(0, 2**31, (400, 3)))
+    marks = [
+        RowMark(
+            draw=Draw.GUMBEL, key=int(rng.integers(2**63)) * 2 + 1, width=3, mixing=0.5 if row % 2 else 1.0,
+            second_key=int(rng.integers(2**63)) if row % 2 else None,
+        )
+        for row in range(400)
+    ]  # fmt: skip
+    assert torch.equal(states_by_tensors(marks, contexts), _states(marks, contexts))
 
 
 def test_each_row_of_a_batch_bears_its_own_keys_mark_and_no_other(model: object) -> None:

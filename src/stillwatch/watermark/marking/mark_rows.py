@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from stillwatch.watermark.marking.cpu_rows import raise_green
+from stillwatch.watermark.marking.cpu_rows import raise_green, row_states
 from stillwatch.watermark.marking.row_mark import Draw, RowMark
 from stillwatch.watermark.marking.uniform_hash import context_hashes, key_states, position_coins, token_hashes
 
@@ -47,7 +47,7 @@ def mark_rows(logits: Any, contexts: Any, marks: Sequence[RowMark | None], repea
         if not kept:
             continue
         chosen = [mark for mark in (marks[row] for row in kept) if mark is not None]
-        states = _states(chosen, context_hashes(seen[keep]))
+        states = _states(chosen, seen[keep])
         logits = (_raise if draw is Draw.GREEN_LIST else _choose)(logits, _index(kept, logits), chosen, states)
     return logits
 
@@ -130,8 +130,29 @@ def _log_uniforms(hashed: Any) -> Any:
     return (hashed.double() + 0.5).log() - 32 * float(np.log(2.0))
 
 
-def _states(marks: Sequence[RowMark], hashes: Any) -> Any:
+def _states(marks: Sequence[RowMark], contexts: Any) -> Any:
     """Give the state of key and context of each row; where a row has two keys, a coin of both and the context says whose place it is."""
+    if contexts.device.type == "cpu":
+        firsts = np.array([mark.key for mark in marks], dtype=np.uint64)
+        seconds = np.array([mark.second_key or 0 for mark in marks], dtype=np.uint64)
+        bounds = np.array(
+            [1 << 32 if mark.second_key is None else int(mark.mixing * 2**32) for mark in marks], dtype=np.uint64
+        )
+        return _torch().from_numpy(row_states(contexts.numpy(), firsts, seconds, bounds).astype(np.int64))
+    return states_by_tensors(marks, contexts)
+
+
+def states_by_tensors(marks: Sequence[RowMark], contexts: Any) -> Any:
+    """Give the states as `cpu_rows.row_states` does, with tensor operations on any device.
+
+    Args:
+        marks: of each row.
+        contexts: int64 tensor [rows, width].
+
+    Returns:
+        int64 [rows], words of 32 bits.
+    """
+    hashes = context_hashes(contexts)
     first = _keys([mark.key for mark in marks], hashes)
     states = key_states(first, hashes)
     if all(mark.second_key is None for mark in marks):
