@@ -36,6 +36,8 @@ HELP = VerbHelp(
 )
 ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".parquet", ".txt", ".txt.gz", ".npy")
 MOST_ROWS = 20
+MOST_NAMES = 1_000
+"""Of documents that were too short; all are in the file of --out."""
 
 
 def scan(
@@ -70,7 +72,7 @@ def scan(
     from stillwatch.watermark.key_file import read_key_file  # noqa: PLC0415
     from stillwatch.watermark.scan.documents import scan_documents  # noqa: PLC0415
     from stillwatch.watermark.scan.spool import TokenSpool  # noqa: PLC0415
-    from stillwatch.watermark.scan.statements import document_claim, key_statements, untested  # noqa: PLC0415
+    from stillwatch.watermark.scan.statements import key_statements, untested  # noqa: PLC0415
     from stillwatch.watermark.token_files import corpus_digest  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
@@ -81,39 +83,53 @@ def scan(
         _read(spool, files, opened, field, progress)
         result = scan_documents(spool, issued, level=fdr, memory_bytes=memory_bytes, progress=progress)
     digest = corpus_digest(files)
-    statements = key_statements(result, alpha, digest)
-    short = untested(result)
-    selected = sorted(result.selected, key=lambda one: (one.log_p, one.name))
+    statements, short = key_statements(result, alpha, digest), untested(result)
     if out is not None:
         _write(out, result)
     terminal.say(
         f"{len(result.documents):,} documents in {len(files):,} files, {result.tested:,} long enough to test; {len(issued):,} keys; "
-        f"{len(selected):,} bear a mark at a false-discovery rate of {fdr:g}."
+        f"{len(result.selected):,} bear a mark at a false-discovery rate of {fdr:g}."
     )
-    if selected:
+    if result.selected:
         terminal.people.print(_table(result))
     if short is not None:
         terminal.say(f"Not tested: {short.reason}.")
     for one in statements:
         if one.found:
-            terminal.say(
-                f"Over the whole set: {one.total.key.level.value} key {one.total.key.handle}, {one.total.key.assigned_to}."
-            )
+            key = one.total.key
+            terminal.say(f"Over the whole set: {key.level.value} key {key.handle}, {key.assigned_to}.")
     terminal.document(
         {
-            "verb": "mark scan", "fdr": fdr, "alpha": alpha, "input_digest": digest, "documents": len(result.documents), "tested": result.tested,
-            "least_units": result.least_units, "tokenizer_digest": "" if opened is None else opened.digest,
-            "selected": [
-                {"document": one.name, "units": one.units, "repeated": one.repeated, "log_p": one.log_p, "q_value": one.q_value,
-                 "keys": [asdict(key) for key in one.keys], "claim": asdict(document_claim(one, result, digest))}
-                for one in selected
-            ],
-            "keys": [_key_row(one) for one in statements],
-            "not_tested": None if short is None else asdict(short),
-            "too_short": [one.name for one in result.documents if not one.tested][:1000],
+            "verb": "mark scan", "fdr": fdr, "alpha": alpha, "input_digest": digest,
+            "tokenizer_digest": "" if opened is None else opened.digest, **_numbers(result, digest),
+            "keys": [_key_row(one) for one in statements], "not_tested": None if short is None else asdict(short),
         }
     )  # fmt: skip
     return ExitCode.DONE
+
+
+def _numbers(result: ScanResult, digest: str) -> dict[str, Any]:
+    """Give the numbers of the documents, the surest first."""
+    from stillwatch.watermark.scan.statements import document_claim  # noqa: PLC0415
+
+    return {
+        "documents": len(result.documents),
+        "tested": result.tested,
+        "least_units": result.least_units,
+        "selected": [
+            {
+                "document": one.name,
+                "units": one.units,
+                "repeated": one.repeated,
+                "log_p": one.log_p,
+                "q_value": one.q_value,
+                "keys": [asdict(key) for key in one.keys],
+                "claim": asdict(document_claim(one, result, digest)),
+            }
+            for one in sorted(result.selected, key=lambda one: (one.log_p, one.name))
+        ],
+        "too_short": [one.name for one in result.documents if not one.tested][:MOST_NAMES],
+    }
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
