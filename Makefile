@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle results docs picture clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-marks results docs picture clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -64,6 +64,15 @@ bench-ledger: install-bench ## the ledger: entries a second in batches, and a pr
 bench-bundle: install-bench ## the enforcement bundle: loading and look-ups at a million accounts, beside a dict
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.enforcement_bundle --out build/benchmarks/enforcement_bundle.json
+
+# Wheels are fetched but never installed: benchmarks/marks_peers.py takes out the modules of the detectors alone.
+PEER_WHEELS := vllm==0.33.0 sglang==0.5.23 synthid-text==0.2.1 markllm==0.1.5 textseal==0.0.5 msgspec==0.22.0
+
+bench-marks: install-bench ## detection of marks on one core, beside vLLM, SGLang, transformers, synthid-text, MarkLLM and textseal
+	@mkdir -p build/benchmarks build/peers/wheels
+	@$(PIP) --editable '.[marks,models]'
+	@PIP_CONSTRAINT= $(PY) -m pip download --quiet --no-deps --dest build/peers/wheels $(PEER_WHEELS)
+	@$(PY) -m benchmarks.marks_speed --wheels build/peers/wheels --out build/benchmarks/marks_speed.json
 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"

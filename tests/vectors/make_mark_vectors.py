@@ -97,7 +97,9 @@ def vllm(tokens: np.ndarray, wheels: Path) -> dict:
     for width in (1, 2, 4, 5, 8):
         contexts = torch.tensor([tokens[i - width : i].tolist() for i in range(width, len(tokens))])
         targets = torch.tensor(tokens[width:]).unsqueeze(-1)
-        uniforms[str(width)] = [philox.PhiloxPRF(key).uniform(contexts, targets).squeeze(-1).double().tolist() for key in KEYS]
+        uniforms[str(width)] = [
+            philox.PhiloxPRF(key).uniform(contexts, targets).squeeze(-1).double().tolist() for key in KEYS
+        ]
     derived = [[f"{derive(key, domain):016x}" for domain in (b"key_a", b"key_b")] for key in KEYS]
     return {"uniforms": uniforms, "derived": derived}
 
@@ -116,7 +118,11 @@ def sglang(tokens: np.ndarray) -> dict:
             "token_hashes": [[detector.watermark_hash(key, *pair) for pair in pairs] for key in KEYS],
             "coins": [detector.position_coin(KEYS[0], KEYS[1], one) for one in hashes],
             "detected": {
-                name: [getattr(result, name).num_contexts, getattr(result, name).score, getattr(result, name).log_p_value]
+                name: [
+                    getattr(result, name).num_contexts,
+                    getattr(result, name).score,
+                    getattr(result, name).log_p_value,
+                ]
                 for name in ("combined", "key_a_all_positions", "key_b_all_positions", "key_a_partition")
             },
         }
@@ -129,7 +135,13 @@ def kgw_transformers(tokens: np.ndarray) -> dict:
     for scheme, width in (("lefthash", 1), ("lefthash", 3), ("selfhash", 1), ("selfhash", 4)):
         greens = []
         for key in (*KEYS[::2], 15_485_863):  # torch takes a key as a signed number
-            config = {"greenlist_ratio": 0.25, "bias": 2.0, "hashing_key": key, "seeding_scheme": scheme, "context_width": width}
+            config = {
+                "greenlist_ratio": 0.25,
+                "bias": 2.0,
+                "hashing_key": key,
+                "seeding_scheme": scheme,
+                "context_width": width,
+            }
             detector = transformers.WatermarkDetector(
                 transformers.GPT2Config(vocab_size=VOCABULARY, bos_token_id=VOCABULARY + 1), "cpu", config
             )
@@ -147,7 +159,12 @@ def kgw_published(tokens: np.ndarray) -> dict:
     ids = torch.tensor(tokens)
     keys = (15_485_863, 42, KEYS[0])
     found = {}
-    for seeding, prf, width in (("additive", "additive_prf", 1), ("additive", "additive_prf", 3), ("minhash", "minhash_prf", 4), ("selfhash", "anchored_minhash_prf", 4)):
+    for seeding, prf, width in (
+        ("additive", "additive_prf", 1),
+        ("additive", "additive_prf", 3),
+        ("minhash", "minhash_prf", 4),
+        ("selfhash", "anchored_minhash_prf", 4),
+    ):
         own = seeding == "selfhash"
         before = width - own
         greens = []
@@ -167,7 +184,14 @@ def synthid_shipped(tokens: np.ndarray) -> dict:
     ids = torch.tensor(tokens).unsqueeze(0)
     found = {}
     for seed in (0, 2):
-        shared = {"ngram_len": 5, "keys": list(LAYERS), "sampling_table_size": 65_536, "sampling_table_seed": seed, "context_history_size": 1024, "device": torch.device("cpu")}
+        shared = {
+            "ngram_len": 5,
+            "keys": list(LAYERS),
+            "sampling_table_size": 65_536,
+            "sampling_table_seed": seed,
+            "context_history_size": 1024,
+            "device": torch.device("cpu"),
+        }
         one = transformers.SynthIDTextWatermarkLogitsProcessor(**shared).compute_g_values(ids)[0]
         library = importlib.import_module("synthid_text.logits_processing")
         other = library.SynthIDLogitsProcessor(**shared, temperature=1.0, top_k=10).compute_g_values(ids)[0]
@@ -179,7 +203,12 @@ def synthid_shipped(tokens: np.ndarray) -> dict:
 
 def synthid_fixed(tokens: np.ndarray, repositories: Path) -> dict:
     source = (repositories / "logits_processing.py").read_text(encoding="utf-8")
-    known = {"torch": torch, "transformers": transformers, "hashlib": hashlib, "hashing_function": importlib.import_module("synthid_text.hashing_function")}
+    known = {
+        "torch": torch,
+        "transformers": transformers,
+        "hashlib": hashlib,
+        "hashing_function": importlib.import_module("synthid_text.hashing_function"),
+    }
     known["Sequence"] = list
     processor = definitions(source, {"SynthIDLogitsProcessor"}, known)["SynthIDLogitsProcessor"](
         ngram_len=5, keys=list(LAYERS), context_history_size=1024, temperature=1.0, top_k=10, device=torch.device("cpu")

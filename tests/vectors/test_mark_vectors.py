@@ -98,7 +98,9 @@ def test_sglang_dual_statistics(width: int, part: str) -> None:
 def test_kgw_as_in_transformers(setting: str) -> None:
     seeding, width = setting.split("-")
     parameters: Parameters = {"vocabulary": VOCABULARY, "seeding_scheme": seeding, "context_width": int(width)}
-    for text, green in zip(VECTORS["kgw_transformers"]["keys"], VECTORS["kgw_transformers"]["green"][setting], strict=True):
+    for text, green in zip(
+        VECTORS["kgw_transformers"]["keys"], VECTORS["kgw_transformers"]["green"][setting], strict=True
+    ):
         found = values("kgw-transformers@v1", parameters, row(int(text, 16)))
         # lefthash reads the last token alone, so ours begins earlier than a detector that waits for a whole context.
         assert found[len(found) - len(green) :].astype(bool).tolist() == green

@@ -106,9 +106,10 @@ class KeyScorer:
         self.keys = tuple(keys)
         self._groups: dict[tuple[object, ...], tuple[Scheme, list[int]]] = {}
         for index, key in enumerate(self.keys):
-            mark = (key.scheme, key.parameters)
+            scheme = open_scheme(key.scheme, dict(key.parameters))
+            mark = (key.scheme, key.parameters, key.key[len(key.key) - 8 * scheme.shared_words :])
             if mark not in self._groups:
-                self._groups[mark] = (open_scheme(key.scheme, dict(key.parameters)), [])
+                self._groups[mark] = (scheme, [])
             self._groups[mark][1].append(index)
         share = memory_bytes // len(self._groups)
         self._stores = {
@@ -174,10 +175,10 @@ class _Measured:
 
 
 def _decoy_keys(scheme: Scheme, rows: Keys, number: int, rng: np.random.Generator) -> Keys:
-    """Draw random keys. Where a key has a part that the provider shares (its second word), decoys share it too."""
+    """Draw random keys. Where keys have a part that belongs to the provider, decoys share it."""
     decoys = rng.integers(0, 2**64, size=(number, scheme.key_words), dtype=np.uint64)
-    if scheme.name.startswith("sglang-dual"):
-        decoys[:, 1] = rows[0, 1]
+    own = scheme.key_words - scheme.shared_words
+    decoys[:, own:] = rows[0, own:]
     return decoys
 
 

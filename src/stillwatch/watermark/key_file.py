@@ -102,7 +102,7 @@ def _read(line: str, where: str) -> MarkKey:
             commitment=str(document.get("commitment") or ""),
         )  # fmt: skip
         key_row(open_scheme(key.scheme, dict(key.parameters)), key)
-    except SchemeError as error:
+    except (SchemeError, MarkKeyError) as error:
         raise MarkKeyError(f"{where}: {error}") from error
     except ValueError:  # its own text could hold the key
         raise MarkKeyError(

@@ -19,6 +19,7 @@ from stillwatch.watermark.kernels import inlined, kernel
 
 CONTEXT_DOMAIN = 0x574D4358
 TOKEN_DOMAIN = 0x574D544B
+RECIPROCAL = 1.0 / 16777217.0
 _MASK = 0xFFFFFFFF
 _LANES = 128
 _ROWS = 30
@@ -100,8 +101,11 @@ def _ten(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any
 
 @inlined
 def uniform_of(output: Any) -> Any:
-    """Give u of one output word: the quotient in double precision, rounded to single, as the engine computes it."""
-    return np.float64(np.float32((np.float64(np.uint32(output >> np.uint32(8))) + 1.0) / 16777217.0))
+    """Give u of one output word as the engine computes it: a quotient in double precision, rounded to single.
+
+    Multiplying by the reciprocal rounds to the same single-precision number for each of the 2^24 values (a test tries them all).
+    """
+    return np.float64(np.float32((np.float64(np.uint32(output >> np.uint32(8))) + 1.0) * RECIPROCAL))
 
 
 @kernel

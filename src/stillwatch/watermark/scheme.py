@@ -84,6 +84,10 @@ class Scheme(Protocol):
         """64-bit words of a key."""
 
     @property
+    def shared_words(self) -> int:
+        """Words at the end of a key that belong to the provider, and that a campaign's random keys therefore share."""
+
+    @property
     def statistic_name(self) -> str:
         """What `totals` adds up."""
 

@@ -53,6 +53,8 @@ def open_tokenizer(path: Path) -> Tokenizer:
     open_kind = kinds.get(path.suffix)
     if open_kind is None:
         raise TokenizerError(f"tokenizer {path}: expected a file that ends in {', '.join(kinds)}")
+    if path.suffix == ".tiktoken" and not _description(path).is_file():
+        raise TokenizerError(f"tokenizer {path}: expected {_description(path).name} with its pattern beside it")
     if not path.is_file():
         raise TokenizerError(f"tokenizer {path}: there is no such file")
     return Tokenizer(name=path.name, digest=tokenizer_digest(path), encode=open_kind(path))

@@ -22,6 +22,7 @@ from stillwatch.cli import (
     indicators,
     ledger,
     main,
+    mark,
     simulate,
     terms,
     version,
@@ -84,6 +85,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             formats,
             indicators,
             ledger,
+            mark,
             simulate,
             terms,
             version,
@@ -113,6 +115,11 @@ def test_terms(tmp_path: Path) -> None:
     packed, linted = run_examples(terms.HELP, tmp_path)
     assert "not legal advice" in packed.stdout
     assert "no problem" in linted.stdout
+
+
+def test_mark(tmp_path: Path) -> None:
+    _, detected = run_examples(mark.HELP, tmp_path)
+    assert detected.stdout.count("Found: ") == 2
 
 
 def test_decide_and_bundle(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ class GreenBernoulli:
     name: str = "green-bernoulli@v1"
     unit_words: int = 2
     key_words: int = 1
+    shared_words: int = 0
     statistic_name: str = "distinct green (context, token)"
     assumptions: tuple[str, ...] = (
         "MurmurHash3 under an unknown random 64-bit key acts as independent uniform numbers",

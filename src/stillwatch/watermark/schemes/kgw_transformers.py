@@ -54,6 +54,7 @@ class KgwTransformers:
     width: int
     name: str = "kgw-transformers@v1"
     key_words: int = 1
+    shared_words: int = 0
     statistic_name: str = "distinct green (seed, token)"
     assumptions: tuple[str, ...] = (
         "the lists that torch's generator draws under an unknown random 64-bit key act as random lists",

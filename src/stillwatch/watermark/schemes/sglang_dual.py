@@ -41,6 +41,7 @@ class SglangDual:
     name: str = "sglang-dual@murmur3-v1"
     unit_words: int = 2
     key_words: int = 2
+    shared_words: int = 1
     statistic_name: str = "sum of -log(1 - u) over distinct (context, token) of the key's places"
     assumptions: tuple[str, ...] = (
         "MurmurHash3 under an unknown random 64-bit key acts as independent uniform numbers",

@@ -27,6 +27,7 @@ class SglangGumbel:
     name: str = "sglang-gumbel@murmur3-v1"
     unit_words: int = 2
     key_words: int = 1
+    shared_words: int = 0
     statistic_name: str = "sum of -log(1 - u) over distinct (context, token)"
     assumptions: tuple[str, ...] = (
         "MurmurHash3 under an unknown random 64-bit key acts as independent uniform numbers",

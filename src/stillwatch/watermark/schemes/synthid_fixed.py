@@ -30,6 +30,7 @@ class SynthIdFixed:
     depth: int
     name: str = "synthid-fixed@v1"
     unit_words: int = 2
+    shared_words: int = 0
     statistic_name: str = "g-values of 1 over distinct n-grams and layers"
     assumptions: tuple[str, ...] = ("the repaired hash under unknown random layer keys acts as independent fair coins",)
 

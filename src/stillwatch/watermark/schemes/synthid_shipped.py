@@ -42,6 +42,7 @@ class SynthIdShipped:
     sampling_table_seed: int
     name: str = "synthid-shipped@v1"
     unit_words: int = 1
+    shared_words: int = 0
     statistic_name: str = "g-values of 1 over distinct 16-bit hashes and layers"
     assumptions: tuple[str, ...] = ("the shifts of one table of 65,536 g-values act as independent fair coins",)
     distinct_units: int = TABLE_SIZE

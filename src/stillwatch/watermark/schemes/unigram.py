@@ -31,6 +31,7 @@ class Unigram:
     context_width: int = 0
     unit_words: int = 1
     key_words: int = 1
+    shared_words: int = 0
     statistic_name: str = "distinct green tokens"
     assumptions: tuple[str, ...] = ("the list is a random one: its seed of 32 bits comes from an unknown random key",)
 

@@ -35,6 +35,7 @@ class VllmDual:
     alpha: float
     name: str = "vllm-dual@philox4x32-10-v1"
     key_words: int = 1
+    shared_words: int = 0
     statistic_name: str = "weighted sum of -log(1 - u) of two keys over distinct (context, token)"
     assumptions: tuple[str, ...] = (
         "Philox4x32-10 under an unknown random 64-bit key acts as independent uniform numbers",

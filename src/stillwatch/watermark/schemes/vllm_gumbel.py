@@ -26,6 +26,7 @@ class VllmGumbel:
     context_width: int
     name: str = "vllm-gumbel@philox4x32-10-v1"
     key_words: int = 1
+    shared_words: int = 0
     statistic_name: str = "sum of -log(1 - u) over distinct (context, token)"
     assumptions: tuple[str, ...] = (
         "Philox4x32-10 under an unknown random 64-bit key acts as independent uniform numbers",
