@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,11 +23,18 @@ _ISSUE = (
     "stillwatch keys issue --ledger ledger.db --actor bob --master file:marks.secret --level campaign --subject c-0042 "
     "--scheme green-bernoulli@v1 --tokenizer-digest DIGEST --valid-until 2027-06-30T00:00:00Z"
 )
+_MASTER = "stillwatch keys master --out marks.secret"
 HELP = VerbHelp(
     name="keys",
-    purpose="Issue mark keys for provider, campaigns and accounts; each is committed to in the ledger before its first use.",
-    examples=("openssl rand -hex 32 > marks.secret", "chmod 600 marks.secret", _ISSUE),
+    purpose="Issue mark keys, each committed to in the ledger before its first use.",
+    examples=(_MASTER,),
     writes="into the ledger's store, and the files of `export` and `reveal`; each verb has --help and --json.",
+)
+MASTER_HELP = VerbHelp(
+    name="master",
+    purpose="Make a master secret in a file, where there is no key management service or token to keep it.",
+    examples=(_MASTER,),
+    writes="the file of --out (mode 0600): 64 hex digits. Whoever has it has every key; keep its backup apart.",
 )
 ISSUE_HELP = VerbHelp(
     name="issue",
@@ -79,6 +87,22 @@ Handle = Annotated[str, typer.Argument(metavar="HANDLE", help="Of the key, such 
 Purpose = Annotated[str, typer.Option("--purpose", metavar="TEXT", help="Why; the entry says it.")]
 Level = Annotated[str | None, typer.Option("--level", metavar="LEVEL", help="provider, campaign or account.")]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="A new file, mode 0600.")]
+
+
+def master(
+    *,
+    out: Out,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
+) -> ExitCode:
+    """Make a master secret."""
+    from stillwatch.cli.key_files import write_private  # noqa: PLC0415
+
+    terminal = open_terminal(as_json=as_json)
+    write_private(out, secrets.token_hex(32).encode() + b"\n")
+    terminal.say(f"{out}: the master secret, for --master file:{out}. Keep it secret, and its backup apart.")
+    terminal.document({"verb": "keys master", "out": str(out)})
+    return ExitCode.DONE
 
 
 def issue(
@@ -327,6 +351,7 @@ def _row(key: IssuedKey) -> dict[str, Any]:
 
 
 VERBS: tuple[tuple[VerbHelp, Any], ...] = (
+    (MASTER_HELP, master),
     (ISSUE_HELP, issue),
     (LIST_HELP, list_keys),
     (RETIRE_HELP, retire),

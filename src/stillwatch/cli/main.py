@@ -51,8 +51,8 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (terms.HELP, terms.VERBS),
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
-    (keys.HELP, keys.VERBS),
     (indicators.HELP, indicators.VERBS),
+    (keys.HELP, keys.VERBS),
     (mark.HELP, mark.VERBS),
     (version.HELP, version.version),
 )

@@ -15,7 +15,7 @@ from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption, bytes_of
 from stillwatch.cli.progress_display import stage_progress
-from stillwatch.cli.terminal import open_terminal
+from stillwatch.cli.terminal import Terminal, open_terminal
 from stillwatch.cli.verb_help import VerbHelp
 
 if TYPE_CHECKING:
@@ -86,18 +86,9 @@ def scan(
     statements, short = key_statements(result, alpha, digest), untested(result)
     if out is not None:
         _write(out, result)
-    terminal.say(
-        f"{len(result.documents):,} documents in {len(files):,} files, {result.tested:,} long enough to test; {len(issued):,} keys; "
-        f"{len(result.selected):,} bear a mark at a false-discovery rate of {fdr:g}."
-    )
-    if result.selected:
-        terminal.people.print(_table(result))
+    _say(terminal, result, statements, len(files))
     if short is not None:
         terminal.say(f"Not tested: {short.reason}.")
-    for one in statements:
-        if one.found:
-            key = one.total.key
-            terminal.say(f"Over the whole set: {key.level.value} key {key.handle}, {key.assigned_to}.")
     terminal.document(
         {
             "verb": "mark scan", "fdr": fdr, "alpha": alpha, "input_digest": digest,
@@ -106,6 +97,20 @@ def scan(
         }
     )  # fmt: skip
     return ExitCode.DONE
+
+
+def _say(terminal: Terminal, result: ScanResult, statements: Sequence[KeyStatement], files: int) -> None:
+    """Tell people what was found."""
+    terminal.say(
+        f"{len(result.documents):,} documents in {files:,} files, {result.tested:,} long enough to test; {len(result.keys):,} keys; "
+        f"{len(result.selected):,} bear a mark at a false-discovery rate of {result.level:g}."
+    )
+    if result.selected:
+        terminal.people.print(_table(result))
+    for one in statements:
+        if one.found:
+            key = one.total.key
+            terminal.say(f"Over the whole set: {key.level.value} key {key.handle}, {key.assigned_to}.")
 
 
 def _numbers(result: ScanResult, digest: str) -> dict[str, Any]:

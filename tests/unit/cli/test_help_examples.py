@@ -20,6 +20,7 @@ from stillwatch.cli import (
     explain,
     formats,
     indicators,
+    keys,
     ledger,
     main,
     mark,
@@ -84,6 +85,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             explain,
             formats,
             indicators,
+            keys,
             ledger,
             mark,
             simulate,
@@ -115,6 +117,12 @@ def test_terms(tmp_path: Path) -> None:
     packed, linted = run_examples(terms.HELP, tmp_path)
     assert "not legal advice" in packed.stdout
     assert "no problem" in linted.stdout
+
+
+def test_keys(tmp_path: Path) -> None:
+    """The verbs below it have their examples run in test_keys_verb.py."""
+    (made,) = run_examples(keys.HELP, tmp_path)
+    assert "Keep it secret" in made.stdout
 
 
 def test_mark(tmp_path: Path) -> None:

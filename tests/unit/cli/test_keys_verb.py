@@ -76,6 +76,17 @@ def test_every_example_works_in_this_order(begun: Path, stillwatch: Stillwatch) 
     assert kinds[-4:] == ["mark key issued", "mark keys exported", "mark key revealed", "mark key retired"]
 
 
+def test_a_master_secret_is_made_once_and_is_its_owners_alone(begun: Path, stillwatch: Stillwatch) -> None:
+    Path("marks.secret").unlink()
+    made = example(stillwatch, keys.MASTER_HELP, "--json")
+    secret = Path("marks.secret").read_text().strip()
+    assert len(secret) == 64
+    assert Path("marks.secret").stat().st_mode & 0o777 == 0o600
+    assert secret not in made.out + made.err
+    assert example(stillwatch, keys.MASTER_HELP).code == ExitCode.OUTPUT
+    assert issued(stillwatch).startswith("mk-")
+
+
 def test_the_raw_key_is_in_the_exported_file_alone(begun: Path, stillwatch: Stillwatch) -> None:
     said = example(stillwatch, keys.ISSUE_HELP, "--subject", "c-0043", "--scheme", "synthid-fixed@v1", "--json")
     assert [one["subject"] for one in said.document["keys"]] == ["c-0042", "c-0043"]
