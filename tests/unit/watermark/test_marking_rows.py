@@ -12,6 +12,7 @@ transformers = pytest.importorskip("transformers", reason="needs the extra `mode
 from stillwatch.records.mark import MarkKey  # noqa: E402
 from stillwatch.statistics.intervals import binomial_acceptance  # noqa: E402
 from stillwatch.watermark import murmur  # noqa: E402
+from stillwatch.watermark.detection import KeyScorer, Plan  # noqa: E402
 from stillwatch.watermark.marking.errors import MarkingError  # noqa: E402
 from stillwatch.watermark.marking.mark_rows import (  # noqa: E402
     _states,
@@ -24,6 +25,7 @@ from stillwatch.watermark.marking.row_mark import Draw, RowMark, row_mark_of  # 
 from stillwatch.watermark.marking.sglang import gateway_keys, watermark_field  # noqa: E402
 from stillwatch.watermark.marking.transformers_processor import MarkLogitsProcessor  # noqa: E402
 from stillwatch.watermark.marking.uniform_hash import context_hashes, key_states, token_hashes  # noqa: E402
+from stillwatch.watermark.token_files import Document  # noqa: E402
 
 VOCABULARY = 500
 MAYBE = 1e-9
@@ -96,6 +98,21 @@ def test_each_row_of_a_batch_bears_its_own_keys_mark_and_no_other(model: object)
                 assert log_p < -20.0
             else:
                 assert log_p > np.log(MAYBE)
+
+
+def test_the_detector_finds_the_key_that_marked_and_no_other(model: object) -> None:
+    """Answers of one campaign, marked by our processor and tested under 24 issued keys of two schemes by `mark detect`'s own code."""
+    rng = np.random.default_rng(15)
+    keys = (*mark_keys(rng, 12), *(mark_key(rng, f"mk-g{number}", GUMBEL) for number in range(12)))
+    for marker in (keys[5], keys[17]):
+        texts = generate(model, [row_mark_of(marker, delta=2.0, sampling=None)] * 6, length=80)
+        scorer = KeyScorer(keys)
+        try:
+            scorer.add([Document(tokens=text, prompt=text[:8]) for text in texts])
+            results = scorer.results(Plan(alpha=1e-6, seed=1, decoys=200))
+        finally:
+            scorer.close()
+        assert [one.key.handle for one in results if one.found] == [marker.handle]
 
 
 def test_a_dual_key_leaves_both_marks(model: object) -> None:
