@@ -38,10 +38,10 @@ SETTINGS: tuple[Setting, ...] = (
     ("vllm-gumbel@philox4x32-10-v1", {"context_width": 4}, 4_000, 1_000),
     ("vllm-dual@philox4x32-10-v1", {"context_width": 4}, 2_000, 1_000),
     ("green-bernoulli@v1", {"context_width": 2, "gamma": 0.25}, 20_000, 2_000),
-    ("kgw-transformers@v1", {"vocabulary": 4_000}, 200, 500),
-    ("kgw-transformers@v1", {"vocabulary": 4_000, "seeding_scheme": "selfhash", "context_width": 4}, 100, 500),
-    ("kgw-published@v1", {"vocabulary": 4_000, "seeding": "selfhash"}, 200, 500),
-    ("kgw-published@v1", {"vocabulary": 4_000, "context_width": 3}, 200, 500),
+    ("kgw-transformers@v1", {"vocabulary": 4_000}, 100, 500),
+    ("kgw-transformers@v1", {"vocabulary": 4_000, "seeding_scheme": "selfhash", "context_width": 4}, 40, 500),
+    ("kgw-published@v1", {"vocabulary": 4_000, "seeding": "selfhash"}, 100, 500),
+    ("kgw-published@v1", {"vocabulary": 4_000, "context_width": 3}, 100, 500),
     ("synthid-fixed@v1", {"ngram_len": 5, "depth": 30}, 400, 500),
     ("unigram@v1", {"vocabulary": 4_000}, 2_000, 2_000),
 )
@@ -62,7 +62,7 @@ def test_keys_that_a_text_does_not_know_are_rejected_as_seldom_as_stated(
     texts: dict[str, np.ndarray], number: int, kind: str
 ) -> None:
     one = rejections(SETTINGS[number], kind, texts[kind], 1.0, np.random.default_rng([SEED, number]))
-    assert one.units > 100
+    assert one.units > 40
     assert one.holds, f"seed {SEED}: {one}"
 
 
