@@ -78,15 +78,18 @@ def uniforms(words: NDArray[np.uint32], key: int) -> NDArray[np.float64]:
 # --- kernels --------------------------------------------------------------------------------------------------------
 
 
+# Words stay in 64-bit lanes: one instruction multiplies eight pairs of them, and nothing is packed or unpacked between rounds.
+
+
 @inlined
 def _round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
-    one = np.uint64(c0) * np.uint64(0xD2511F53)
-    two = np.uint64(c2) * np.uint64(0xCD9E8D57)
+    one = np.uint64(c0 * np.uint64(0xD2511F53))
+    two = np.uint64(c2 * np.uint64(0xCD9E8D57))
     return (
-        np.uint32(np.uint32(two >> np.uint64(32)) ^ np.uint32(c1 ^ k0)),
-        np.uint32(two),
-        np.uint32(np.uint32(one >> np.uint64(32)) ^ np.uint32(c3 ^ k1)),
-        np.uint32(one),
+        np.uint64((two >> np.uint64(32)) ^ np.uint64(c1 ^ k0)),
+        np.uint64(two & np.uint64(_MASK)),
+        np.uint64((one >> np.uint64(32)) ^ np.uint64(c3 ^ k1)),
+        np.uint64(one & np.uint64(_MASK)),
     )
 
 
@@ -94,7 +97,8 @@ def _round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, A
 def _ten(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
     for _ in range(9):
         c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-        k0, k1 = np.uint32(k0 + np.uint32(0x9E3779B9)), np.uint32(k1 + np.uint32(0xBB67AE85))
+        k0 = np.uint64(np.uint64(k0 + np.uint64(0x9E3779B9)) & np.uint64(_MASK))
+        k1 = np.uint64(np.uint64(k1 + np.uint64(0xBB67AE85)) & np.uint64(_MASK))
     c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
     return c0, c1, c2, c3
 
@@ -105,7 +109,7 @@ def uniform_of(output: Any) -> Any:
 
     Multiplying by the reciprocal rounds to the same single-precision number for each of the 2^24 values (a test tries them all).
     """
-    return np.float64(np.float32((np.float64(np.uint32(output >> np.uint32(8))) + 1.0) * RECIPROCAL))
+    return np.float64(np.float32((np.float64(np.int64(output >> np.uint64(8))) + 1.0) * RECIPROCAL))
 
 
 @kernel
@@ -117,27 +121,24 @@ def gumbel_sums(columns: Any, keys: Any) -> Any:
     width = len(columns) - 1
     count = columns.shape[1]
     sums = np.zeros(len(keys))
-    s0, s1, s2, s3 = (
-        np.empty(_LANES, np.uint32), np.empty(_LANES, np.uint32), np.empty(_LANES, np.uint32), np.empty(_LANES, np.uint32),
-    )  # fmt: skip
-    block = np.empty((4, _LANES), np.uint32)
-    lanes = np.empty(_LANES)
+    state, block, lanes = np.empty((4, _LANES), np.uint64), np.empty((4, _LANES), np.uint64), np.empty(_LANES)
     for start in range(0, count, _BLOCK):
         stop = min(count, start + _BLOCK)
         for index in range(len(keys)):
-            low, high = np.uint32(keys[index] & np.uint64(_MASK)), np.uint32(keys[index] >> np.uint64(32))
+            low, high = np.uint64(keys[index] & np.uint64(_MASK)), np.uint64(keys[index] >> np.uint64(32))
             lanes[:] = 1.0
             for row in range(start, stop, _LANES):
                 size = min(_LANES, stop - row)
-                s0[:], s1[:], s2[:], s3[:] = np.uint32(CONTEXT_DOMAIN), np.uint32(width), np.uint32(0), np.uint32(0)
+                state[0], state[1], state[2:] = np.uint64(CONTEXT_DOMAIN), np.uint64(width), np.uint64(0)
                 for offset in range(0, width, 4):
                     for part in range(4):
                         if offset + part < width:
                             block[part, :size] = columns[offset + part, row : row + size]
                         else:
-                            block[part, :size] = np.uint32(_MASK - part)
-                    _absorb(s0, s1, s2, s3, block, np.uint32(low ^ np.uint32(offset)), high, size)
-                _multiply(lanes, columns[width], row, s0, s1, s2, s3, low, high, size)
+                            block[part] = np.uint64(_MASK - part)
+                    _absorb(state[0], state[1], state[2], state[3], block, np.uint64(low ^ np.uint64(offset)), high)
+                block[0, :size] = columns[width, row : row + size]
+                _multiply(lanes, block[0], state[0], state[1], state[2], state[3], low, high, size)
             total = 0.0
             for lane in range(_LANES):
                 total -= np.log(lanes[lane])
@@ -146,27 +147,25 @@ def gumbel_sums(columns: Any, keys: Any) -> Any:
 
 
 @inlined
-def _absorb(s0: Any, s1: Any, s2: Any, s3: Any, block: Any, low: Any, high: Any, size: Any) -> None:
-    """Mix up to four context tokens of each lane into its state."""
-    for lane in range(size):
+def _absorb(s0: Any, s1: Any, s2: Any, s3: Any, block: Any, low: Any, high: Any) -> None:
+    """Mix up to four context tokens of each lane into its state; lanes past the last unit hold anything and are not read."""
+    for lane in range(_LANES):
         s0[lane], s1[lane], s2[lane], s3[lane] = _ten(
-            np.uint32(s0[lane] ^ block[0, lane]), np.uint32(s1[lane] ^ block[1, lane]),
-            np.uint32(s2[lane] ^ block[2, lane]), np.uint32(s3[lane] ^ block[3, lane]), low, high,
+            np.uint64(s0[lane] ^ block[0, lane]), np.uint64(s1[lane] ^ block[1, lane]),
+            np.uint64(s2[lane] ^ block[2, lane]), np.uint64(s3[lane] ^ block[3, lane]), low, high,
         )  # fmt: skip
 
 
 @inlined
-def _multiply(
-    lanes: Any, tokens: Any, row: Any, s0: Any, s1: Any, s2: Any, s3: Any, low: Any, high: Any, size: Any
-) -> None:
+def _multiply(lanes: Any, tokens: Any, s0: Any, s1: Any, s2: Any, s3: Any, low: Any, high: Any, size: Any) -> None:
     """Multiply 1 - u of each lane's token into its product."""
     for lane in range(size):
-        token = tokens[row + lane]
+        token = tokens[lane]
         o0, o1, o2, o3 = _ten(
-            np.uint32(token >> np.uint32(2)), s0[lane], s1[lane], s2[lane],
-            np.uint32(low ^ s3[lane]), np.uint32(high ^ np.uint32(TOKEN_DOMAIN)),
+            np.uint64(token >> np.uint64(2)), s0[lane], s1[lane], s2[lane],
+            np.uint64(low ^ s3[lane]), np.uint64(high ^ np.uint64(TOKEN_DOMAIN)),
         )  # fmt: skip
-        which = np.uint32(token & np.uint32(3))
+        which = np.uint64(token & np.uint64(3))
         pair = o0 if which == 0 else o1
         other = o2 if which == 2 else o3
         lanes[lane] *= 1.0 - uniform_of(pair if which < 2 else other)
