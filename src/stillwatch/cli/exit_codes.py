@@ -84,6 +84,12 @@ ERROR_CODES = {
     "stillwatch.stores.errors.StoreFullError": ExitCode.LIMIT,
     "stillwatch.stores.errors.StoreUrlError": ExitCode.USAGE,
     "stillwatch.stores.errors.StoreWriteError": ExitCode.OUTPUT,
+    "stillwatch.watermark.errors.SchemeError": ExitCode.USAGE,
+    "stillwatch.watermark.errors.TokenizerMissingError": ExitCode.MISSING,
+    "stillwatch.watermark.errors.WatermarkError": ExitCode.INPUT,
+    "stillwatch.watermark.keys.errors.MasterSecretError": ExitCode.USAGE,
+    "stillwatch.watermark.keys.errors.MissingHsmLibraryError": ExitCode.MISSING,
+    "stillwatch.watermark.keys.errors.OpeningError": ExitCode.UNVERIFIED,
 }
 """Error class to code, the nearest class in its own tree first. Names, so that no package is loaded for its errors only."""
 

@@ -27,8 +27,10 @@ from stillwatch.cli import (
     explain,
     formats,
     indicators,
+    keys,
     law,
     ledger,
+    mark,
     simulate,
     terms,
     version,
@@ -54,6 +56,8 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (indicators.HELP, indicators.VERBS),
     (law.HELP, law.VERBS),
     (audit.HELP, audit.VERBS),
+    (keys.HELP, keys.VERBS),
+    (mark.HELP, mark.VERBS),
     (version.HELP, version.version),
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

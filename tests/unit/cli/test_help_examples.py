@@ -21,9 +21,11 @@ from stillwatch.cli import (
     explain,
     formats,
     indicators,
+    keys,
     law,
     ledger,
     main,
+    mark,
     simulate,
     terms,
     version,
@@ -87,7 +89,9 @@ def test_every_verb_has_its_examples_run_here() -> None:
             formats,
             indicators,
             law,
+            keys,
             ledger,
+            mark,
             simulate,
             terms,
             version,
@@ -117,6 +121,17 @@ def test_terms(tmp_path: Path) -> None:
     packed, linted = run_examples(terms.HELP, tmp_path)
     assert "not legal advice" in packed.stdout
     assert "no problem" in linted.stdout
+
+
+def test_keys(tmp_path: Path) -> None:
+    """The verbs below it have their examples run in test_keys_verb.py."""
+    (made,) = run_examples(keys.HELP, tmp_path)
+    assert "Keep it secret" in made.stdout
+
+
+def test_mark(tmp_path: Path) -> None:
+    _, detected = run_examples(mark.HELP, tmp_path)
+    assert detected.stdout.count("Found: ") == 2
 
 
 def test_decide_and_bundle(tmp_path: Path) -> None:
