@@ -23,7 +23,7 @@ import numpy.typing as npt
 from stillwatch.records.claim import Claim, Question
 from stillwatch.records.suspect import Ability, Answer, Conduct, Observation, Query, Scored, Token, Unanswered
 from stillwatch.statistics.e_values import calibrate_log_p, mean_log_e
-from stillwatch.suspects.probes import PROBE, PROMPTS
+from stillwatch.suspects.probes import PROBE
 
 TOLERANCE = 0.05
 """Nats a token by which the same text may be scored differently in two rounds: arithmetic in batches is not exact."""
@@ -172,7 +172,8 @@ def _shuffled(table: Floats, rng: np.random.Generator) -> Floats:
     """Give a probe's table with its rounds in many random orders."""
     size = table.shape[0]
     orders = rng.permuted(np.tile(np.arange(size), (PERMUTATIONS, 1)), axis=1)
-    return table[orders[:, :, None], orders[:, None, :]]
+    found: Floats = table[orders[:, :, None], orders[:, None, :]]
+    return found
 
 
 def _does_not_repeat(heard: Heard) -> Iterable[Conduct]:
@@ -192,15 +193,11 @@ def _does_not_repeat(heard: Heard) -> Iterable[Conduct]:
         )
     likeliest = heard.rounds("likeliest")
     usual = {place: Counter(_text(one) for one in row).most_common(1)[0] for place, row in likeliest.items()}
-    strange = sum(
-        any(other != place and text == _text(one) for other, (text, _) in usual.items())
-        for place, row in likeliest.items()
-        if len({text for text, _ in usual.values()}) == len(PROMPTS)
-        for one in row
-        if _text(one) != usual[place][0]
+    strange = _counted_as_another(
+        {(kind, place): row for kind in ("likeliest", "sample") for place, row in heard.rounds(kind).items()}
     )
     if strange:
-        seen = f"{strange} answers to a probe are word by word what another probe is answered"
+        seen = f"the prompt of {strange} probes is counted now as theirs, now as that of another probe"
         yield _wrong(heard, "mixes up answers", seen, *EVERYTHING)
     rounds = sum(len(row) for row in likeliest.values())
     differ = rounds - sum(count for _, count in usual.values())
@@ -213,6 +210,17 @@ def _does_not_repeat(heard: Heard) -> Iterable[Conduct]:
             Ability.ANSWER,
             Ability.SAMPLE,
         )
+
+
+def _counted_as_another(rounds: Mapping[tuple[str, int], Sequence[Answer | Scored]]) -> int:
+    """Count probes whose prompt is counted now so, now as another probe's: the same prompt always has as many tokens."""
+    counts = {
+        place: {one.prompt_tokens for one in row if one.prompt_tokens is not None} for place, row in rounds.items()
+    }
+    return sum(
+        len(mine) > 1 and any(mine & other for (_, other_place), other in counts.items() if other_place != place)
+        for (_, place), mine in counts.items()
+    )
 
 
 def _text(one: Answer | Scored) -> str:

@@ -35,7 +35,7 @@ MOST_PAUSE = 60.0
 LARGEST_ANSWER = 32 << 20
 """Bytes of an answer that are read."""
 ENDPOINT_SETTINGS = frozenset(
-    {"address", "model", "key_file", "key_variable", "concurrency", "requests_per_minute", "tries", "timeout", "certificates"}
+    {"address", "model", "key_file", "key_variable", "concurrency", "requests_per_minute", "tries", "pause", "timeout", "certificates"}
 )  # fmt: skip
 _SHOWN = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization"})
 
@@ -90,6 +90,7 @@ class Endpoint:
             raise AccessSettingError(f"party {party.name!a}: the address does not begin with http:// or https://")
         self._key = key_of(party)
         self._tries = setting(party, "tries", 5)
+        self._first_pause = setting(party, "pause", 0.5)
         self._timeout = setting(party, "timeout", 120.0)
         self._gap = 60.0 / max(setting(party, "requests_per_minute", 600.0), 1e-3)
         self._slots = asyncio.Semaphore(max(1, setting(party, "concurrency", 4)))
@@ -150,7 +151,7 @@ class Endpoint:
                     return observation
                 if isinstance(observation, Unanswered):
                     last = observation
-                await asyncio.sleep(_pause(reply.headers, number))
+                await asyncio.sleep(_pause(reply.headers, self._first_pause * 2 ** (number - 1)))
             return last
 
     async def _pace(self) -> None:
@@ -218,8 +219,8 @@ class Endpoint:
         }
 
 
-def _pause(headers: Mapping[str, str], number: int) -> float:
-    """Give the seconds to wait before the next try."""
+def _pause(headers: Mapping[str, str], otherwise: float) -> float:
+    """Give the seconds to wait before the next try: what was asked for, else the pause that doubles."""
     told = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
     try:
         asked = float(told)
@@ -227,7 +228,7 @@ def _pause(headers: Mapping[str, str], number: int) -> float:
         asked = math.nan
     if math.isfinite(asked) and asked >= 0.0:
         return min(asked, MOST_PAUSE)
-    return float(min(0.5 * 2 ** (number - 1), MOST_PAUSE))
+    return min(otherwise, MOST_PAUSE)
 
 
 def _peer(response: ClientResponse) -> str | None:
