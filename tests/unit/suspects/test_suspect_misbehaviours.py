@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.unit.suspects.practice import practise
 
 from stillwatch.records.suspect import Ability
 from stillwatch.simulation.suspect_server import Misbehaviour
 from stillwatch.suspects.conduct import EVERYTHING, judge
-from tests.unit.suspects.practice import practise
 
 SCORES = {Ability.SCORE, Ability.LOGPROBS}
 TEXT = {Ability.ANSWER, Ability.SAMPLE}
@@ -62,8 +63,6 @@ def test_every_misbehaviour_has_its_row() -> None:
 
 def test_an_endpoint_without_token_counts_is_noted_only(tmp_path: Path) -> None:
     asked = practise(tmp_path, style="chat", scores="no").heard
-    from dataclasses import replace
-
     hidden = {key: replace(one, prompt_tokens=None) for key, one in asked.observations.items()}
     (note,) = judge(replace(asked, observations=hidden))
     assert note.name == "tells no token counts"
