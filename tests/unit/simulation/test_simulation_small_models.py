@@ -15,8 +15,8 @@ from stillwatch.simulation.errors import ModelFileError, SettingsError  # noqa: 
 from stillwatch.simulation.small_models import (  # noqa: E402
     BEGIN,
     END,
-    TokenExchange,
     Shape,
+    TokenExchange,
     copy_of,
     mean_scores,
     new_model,
