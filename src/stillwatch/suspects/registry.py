@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from stillwatch.suspects.committed_challenges import CommittedChallenges
 from stillwatch.suspects.errors import PlanError
 from stillwatch.suspects.test import SuspectTest
 
-TESTS: tuple[SuspectTest, ...] = ()
+TESTS: tuple[SuspectTest, ...] = (CommittedChallenges(),)
 
 
 def known_test(method: str) -> SuspectTest:
