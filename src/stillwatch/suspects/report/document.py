@@ -129,7 +129,9 @@ def _stated(stated: Stated) -> dict[str, Any]:
 
 def _party(party: Party) -> dict[str, Any]:
     """Show who was asked; of the settings, where and what, never how to get in."""
-    shown = {name: party.settings[name] for name in ("address", "model", "style", "scores") if name in party.settings}
+    shown: dict[str, Any] = {
+        name: party.settings[name] for name in ("address", "model", "style", "scores") if name in party.settings
+    }
     return {
         "name": party.name,
         "kind": party.kind,
