@@ -77,15 +77,15 @@ ERROR_CODES = {
     "stillwatch.integrity.errors.TimeStampError": ExitCode.UNVERIFIED,
     "stillwatch.simulation.errors.SettingsError": ExitCode.USAGE,
     "stillwatch.simulation.errors.SimulationError": ExitCode.INPUT,
-    "stillwatch.suspects.errors.JournalError": ExitCode.UNVERIFIED,
-    "stillwatch.suspects.errors.PlanChangedError": ExitCode.UNVERIFIED,
-    "stillwatch.suspects.errors.SuspectError": ExitCode.INPUT,
     "stillwatch.stores.errors.StoreBusyError": ExitCode.OUTPUT,
     "stillwatch.stores.errors.StoreDamagedError": ExitCode.UNVERIFIED,
     "stillwatch.stores.errors.StoreError": ExitCode.INPUT,
     "stillwatch.stores.errors.StoreFullError": ExitCode.LIMIT,
     "stillwatch.stores.errors.StoreUrlError": ExitCode.USAGE,
     "stillwatch.stores.errors.StoreWriteError": ExitCode.OUTPUT,
+    "stillwatch.suspects.errors.JournalError": ExitCode.UNVERIFIED,
+    "stillwatch.suspects.errors.PlanChangedError": ExitCode.UNVERIFIED,
+    "stillwatch.suspects.errors.SuspectError": ExitCode.INPUT,
 }
 """Error class to code, the nearest class in its own tree first. Names, so that no package is loaded for its errors only."""
 

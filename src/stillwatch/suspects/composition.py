@@ -48,7 +48,9 @@ INNOCENT = {
     Question.TRAINED_ON_OUTPUTS: "it was trained on answers of ours that others published, or under a licence",
     Question.TRAINED_ON_ACCOUNT: "the account's holder published the answers or passed them on, and they were found there",
 }
+CHANCE = "chance: evidence of this size comes up by itself now and then"
 INNOCENT_OF_A_LEAD = "likeness has common causes: the same public data, the same base model, the style of the time"
+_UNKNOWN_POWER = " What would have been found is not known, so this clears nobody."
 _ORDER = tuple(Support)
 
 
@@ -230,12 +232,16 @@ def _line(
         question=question,
         account=account,
         support=support,
-        sentence=_sentence(question, account, support, log_e, powers if exculpates else [], different),
+        sentence=_sentence(
+            question, account, support, log_e, powers if exculpates else [], different, planned=bool(said)
+        ),
         log_e=log_e,
         log_p=log_p,
         effect=None if best is None else best.stated.effect,
         tests=tuple(dict.fromkeys(one.result.method for one in said if isinstance(one.claim, Claim))),
-        innocent=_innocent(question, support, best),
+        innocent=_innocent(
+            question, support, best, chosen=chosen and log_e is not None and log_e >= math.log(SUPPORTS_E) - 1e-12
+        ),
         exculpates=exculpates,
         missing=missing,
     )
@@ -247,7 +253,7 @@ def _support(
     """Find the word."""
     leads = [one.claim.log_e for one in said if isinstance(one.claim, Claim) and one.reach is Support.LEAD and not one.stated.against and _controls_hold(one.result)]  # fmt: skip
     if log_e is None and not leads:
-        return Support.INCONCLUSIVE
+        return Support.NONE if different else Support.INCONCLUSIVE
     if log_e is not None and chosen and log_e >= math.log(SUPPORTS_E) - 1e-12:
         strong = log_e >= math.log(STRONGLY_E) - 1e-12
         return Support.LEAD if different else Support.STRONGLY if strong else Support.SUPPORTS
@@ -268,13 +274,20 @@ def _difference(said: Sequence[_Said]) -> float | None:
     return log_e if log_e >= math.log(SUPPORTS_E) - 1e-12 else None
 
 
-def _innocent(question: Question, support: Support, best: _Said | None) -> str:
-    """Name the strongest innocent explanation that is left."""
+def _innocent(question: Question, support: Support, best: _Said | None, *, chosen: bool) -> str:
+    """Name the strongest innocent explanation that is left.
+
+    Args:
+        question: what is claimed.
+        support: the word that was earned.
+        best: the strongest evidence from our own randomisation; null where there is likeness only.
+        chosen: whether that evidence is beyond what chance gives.
+    """
     if support in {Support.NONE, Support.INCONCLUSIVE}:
         return ""
-    if best is not None and best.result.innocent:
-        return best.result.innocent[0]
-    return INNOCENT_OF_A_LEAD if support is Support.LEAD else INNOCENT[question]
+    if not chosen:
+        return INNOCENT_OF_A_LEAD if best is None else CHANCE
+    return best.result.innocent[0] if best is not None and best.result.innocent else INNOCENT[question]
 
 
 def _sentence(
@@ -284,14 +297,16 @@ def _sentence(
     log_e: float | None,
     powers: Sequence[str],
     different: float | None,
+    *,
+    planned: bool,
 ) -> str:
     """Say it."""
     what = SAYS[question].format(account=account or "a named account")
     e = "" if log_e is None else f" (E = {evidence_text(log_e)})"
     said = {
-        Support.INCONCLUSIVE: f"Nothing can be said on whether {what}: no test of it was run to its end.",
+        Support.INCONCLUSIVE: f"Nothing can be said on whether {what}: {'no test of it gave a result that counts' if planned else 'the plan holds no test of it'}.",
         Support.NONE: f"There is no support for the claim that {what}{e}."
-        + (f" {' '.join(powers)}" if powers else " What would have been found is not known, so this clears nobody."),
+        + (f" {' '.join(powers)}" if powers else "" if different is not None else _UNKNOWN_POWER),
         Support.LEAD: f"There is a lead that {what}{e}; it is no finding, and a test that can show more is needed.",
         Support.SUPPORTS: f"The data support the claim that {what}{e}.",
         Support.STRONGLY: f"The data strongly support the claim that {what}{e}.",
@@ -302,11 +317,16 @@ def _sentence(
 
 
 def evidence_text(log_e: float) -> str:
-    """Write an e-value: two digits below a hundred, whole up to a million, then as a power of ten."""
+    """Write an e-value, rounded down, so that it never seems to reach a level that it does not; from a million on as a power of ten."""
     if log_e == math.inf:
         return "infinite"
     if log_e < math.log(1e-3):
         return "below 0.001"
-    if log_e < math.log(100.0):
-        return f"{math.exp(log_e):.2g}"
-    return f"{math.exp(log_e):,.0f}" if log_e < math.log(1e6) else f"10^{log_e / math.log(10.0):.1f}"
+    log10 = log_e / math.log(10.0)
+    if log10 >= 6.0:
+        return f"10^{math.floor(log10 * 10.0 + 1e-9) / 10.0:.1f}"
+    value = math.exp(log_e) * (1.0 + 1e-12)
+    if value >= 100.0:
+        return f"{math.floor(value):,}"
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return f"{math.floor(value / unit + 1e-9) * unit:.3g}"

@@ -115,12 +115,7 @@ def _drifts(heard: Heard) -> Iterable[Conduct]:
     tables = [one for one in tables if one.shape[0] >= 4]
     if not tables:
         return
-    rng = np.random.Generator(np.random.PCG64(heard.seed))
-    seen = float(_change([one[None] for one in tables])[0])
-    if seen <= 0.0:
-        return
-    more = int((_change([_shuffled(one, rng) for one in tables]) >= seen - 1e-12).sum())
-    log_p = math.log((1 + more) / (1 + PERMUTATIONS))
+    seen, log_p = change(tables, heard.seed)
     if log_p > math.log(DRIFT_ALPHA):
         return
     claim = Claim(
@@ -133,6 +128,26 @@ def _drifts(heard: Heard) -> Iterable[Conduct]:
         method="access-drift/v1", seed=heard.seed,
     )  # fmt: skip
     yield _wrong(heard, "drifts mid-run", claim.statement, *EVERYTHING, claim=claim)
+
+
+def change(tables: Sequence[Floats], seed: int, permutations: int = PERMUTATIONS) -> tuple[float, float]:
+    """Test whether rounds are exchangeable against a change at some round.
+
+    Args:
+        tables: for each probe, how much each two rounds differ, [rounds, rounds], at least 4 rounds.
+        seed: of the permutations.
+        permutations: random orders of each probe's rounds.
+
+    Returns:
+        (the largest excess of differences across a place of change over those on either side, natural log of the exact p-value).
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    seen = float(_change([one[None] for one in tables])[0])
+    if seen <= 0.0:
+        return seen, 0.0
+    shuffled = [_shuffled(one, rng, permutations) for one in tables]
+    more = int((_change(shuffled) >= seen - 1e-12).sum())
+    return seen, math.log((1 + more) / (1 + permutations))
 
 
 def _differences(row: Sequence[Answer | Scored]) -> Floats:
@@ -168,10 +183,10 @@ def _excess(table: Floats, cut: int) -> Floats:
     return found
 
 
-def _shuffled(table: Floats, rng: np.random.Generator) -> Floats:
+def _shuffled(table: Floats, rng: np.random.Generator, permutations: int) -> Floats:
     """Give a probe's table with its rounds in many random orders."""
     size = table.shape[0]
-    orders = rng.permuted(np.tile(np.arange(size), (PERMUTATIONS, 1)), axis=1)
+    orders = rng.permuted(np.tile(np.arange(size), (permutations, 1)), axis=1)
     found: Floats = table[orders[:, :, None], orders[:, None, :]]
     return found
 

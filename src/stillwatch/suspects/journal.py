@@ -56,6 +56,8 @@ class Journal:
         """What came back, by id of the query."""
         self.requests: Counter[str] = Counter()
         """Requests that were sent, by id of the query."""
+        self.interrupted: set[str] = set()
+        """Queries that were on their way when a run ended, and were asked once more."""
         self.head = FIRST
         """Digest of the last line."""
         self.peers: Counter[str] = Counter()
@@ -78,6 +80,7 @@ class Journal:
             return
         if self.head == FIRST:
             self._append({"kind": "begun", "format": FORMAT, "plan": plan_digest})
+        self.interrupted |= set(self.asked_again)
         self._append({"kind": "run", "at_us": self._resumed_us})
 
     def __enter__(self) -> Self:
@@ -157,6 +160,8 @@ class Journal:
             self.head = hashlib.sha256(line).hexdigest()
 
     def _take(self, entry: Mapping[str, Any]) -> None:
+        if entry["kind"] == "run":
+            self.interrupted |= set(self.requests) - set(self.observed)
         if entry["kind"] == "sent":
             self.requests[entry["query"]] += 1
             self.first_us = min(self.first_us or int(entry["at_us"]), int(entry["at_us"]))

@@ -66,7 +66,7 @@ def report_document(
             "queries_asked": conclusion.asked,
             "queries_unanswered": conclusion.unanswered,
             "requests": journal.requests.total(),
-            "in_flight_at_an_interruption": list(journal.asked_again),
+            "in_flight_at_an_interruption": sorted(journal.interrupted),
             "first_request_us": journal.first_us,
             "last_answer_us": journal.last_us,
             "tls_peers": sorted(journal.peers),
