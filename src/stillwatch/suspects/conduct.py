@@ -373,13 +373,18 @@ def _told_twice(token: Token) -> bool:
     )
 
 
-def _is_not_calibrated(heard: Heard) -> Iterable[Conduct]:
-    """Bet, at each token of a sample, on whether the one that is called likeliest comes up."""
+def sampled_log_e(answers: Iterable[Answer]) -> tuple[float, float, int]:
+    """Bet, at each token of samples at temperature 1, on whether the one that is called likeliest comes up.
+
+    Args:
+        answers: with log-probabilities and alternatives.
+
+    Returns:
+        (log e of the mean over all bets, log wealth of the best bet, number of tokens).
+    """
     paths = np.zeros(len(_BETS))
     number = 0
-    for query, answer in heard.answers:
-        if query.temperature != 1.0:
-            continue
+    for answer in answers:
         for token in answer.tokens:
             if not token.alternatives:
                 continue
@@ -387,16 +392,20 @@ def _is_not_calibrated(heard: Heard) -> Iterable[Conduct]:
             chance = math.exp(min(0.0, top.log_prob))
             paths += np.log1p(np.asarray(_BETS) * (float(token.text == top.token) - chance))
             number += 1
+    return mean_log_e([float(one) for one in paths]), float(paths.max()), number
+
+
+def _is_not_calibrated(heard: Heard) -> Iterable[Conduct]:
+    log_e, best, number = sampled_log_e(answer for query, answer in heard.answers if query.temperature == 1.0)
     if number < FEWEST_BETS:
         return
-    log_e = mean_log_e([float(one) for one in paths])
     if log_e < math.log(LIE_E):
         return
     claim = Claim(
         name="log-probabilities of samples", question=Question.ACCESS,
         statement=f"{heard.party}: over {number} tokens of samples at temperature 1, the token that is called likeliest comes up more or less often than it is said to.",
         null_hypothesis="each token of a sample is drawn with the probability that is told for it",
-        statistic_name="largest log wealth of a bet", statistic=float(paths.max()), log_p=None, log_e=log_e,
+        statistic_name="largest log wealth of a bet", statistic=best, log_p=None, log_e=log_e,
         n=number, n_unit="tokens", assumptions=("samples are drawn at temperature 1 without cutting the tail",),
         method="access-calibration/v1",
     )  # fmt: skip
