@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.suspects.planned_run import SLOTS, Keyed, answers_of, folder_of
-from tests.unit.suspects.practice import model
+from planned_run import SLOTS, Keyed, answers_of, folder_of
+from practised_endpoint import model
 
 from stillwatch.cli.main import run
 from stillwatch.simulation.suspect_server import Misbehaviour, SuspectServer, serving
