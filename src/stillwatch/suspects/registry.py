@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from stillwatch.suspects.committed_challenges import CommittedChallenges
 from stillwatch.suspects.errors import PlanError
+from stillwatch.suspects.served_transcript import ServedTranscript
 from stillwatch.suspects.test import SuspectTest
 
-TESTS: tuple[SuspectTest, ...] = (CommittedChallenges(),)
+TESTS: tuple[SuspectTest, ...] = (CommittedChallenges(), ServedTranscript())
 
 
 def known_test(method: str) -> SuspectTest:
