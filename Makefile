@@ -120,7 +120,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.installed
 	$(SAY) "installing what the tests need"
-	@$(PIP) --editable '.[spark,postgres,sharing,private-intersection,marks]' $$($(GROUP) test)
+	@$(PIP) --editable '.[gateway,hsm,marks,models,postgres,private-intersection,sharing,spark,suspects]' $$($(GROUP) test)
 	@touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed

@@ -53,10 +53,10 @@ MEANINGS = {
 }
 
 ERROR_CODES = {
-    "stillwatch.cli.errors.OptionError": ExitCode.USAGE,
-    "stillwatch.cli.errors.ResultFileError": ExitCode.INPUT,
     "stillwatch.cli.errors.AccountNotFoundError": ExitCode.INPUT,
+    "stillwatch.cli.errors.OptionError": ExitCode.USAGE,
     "stillwatch.cli.errors.OutputError": ExitCode.OUTPUT,
+    "stillwatch.cli.errors.ResultFileError": ExitCode.INPUT,
     "stillwatch.decisions.errors.DecisionsError": ExitCode.INPUT,
     "stillwatch.decisions.errors.FourEyesError": ExitCode.REFUSED,
     "stillwatch.decisions.errors.ReplayError": ExitCode.UNVERIFIED,
@@ -66,8 +66,8 @@ ERROR_CODES = {
     "stillwatch.evidence.errors.AccessError": ExitCode.REFUSED,
     "stillwatch.evidence.errors.EvidenceError": ExitCode.INPUT,
     "stillwatch.evidence.errors.LedgerDamagedError": ExitCode.UNVERIFIED,
-    "stillwatch.evidence.errors.SealError": ExitCode.UNVERIFIED,
     "stillwatch.evidence.errors.MissingLibraryError": ExitCode.MISSING,
+    "stillwatch.evidence.errors.SealError": ExitCode.UNVERIFIED,
     "stillwatch.governance.errors.GovernanceError": ExitCode.INPUT,
     "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
     "stillwatch.intake.errors.SettingError": ExitCode.USAGE,
@@ -84,6 +84,9 @@ ERROR_CODES = {
     "stillwatch.stores.errors.StoreFullError": ExitCode.LIMIT,
     "stillwatch.stores.errors.StoreUrlError": ExitCode.USAGE,
     "stillwatch.stores.errors.StoreWriteError": ExitCode.OUTPUT,
+    "stillwatch.suspects.errors.JournalError": ExitCode.UNVERIFIED,
+    "stillwatch.suspects.errors.PlanChangedError": ExitCode.UNVERIFIED,
+    "stillwatch.suspects.errors.SuspectError": ExitCode.INPUT,
     "stillwatch.watermark.errors.SchemeError": ExitCode.USAGE,
     "stillwatch.watermark.errors.TokenizerMissingError": ExitCode.MISSING,
     "stillwatch.watermark.errors.WatermarkError": ExitCode.INPUT,

@@ -32,6 +32,7 @@ from stillwatch.cli import (
     ledger,
     mark,
     simulate,
+    suspect,
     terms,
     version,
 )
@@ -58,6 +59,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (audit.HELP, audit.VERBS),
     (keys.HELP, keys.VERBS),
     (mark.HELP, mark.VERBS),
+    (suspect.HELP, suspect.VERBS),
     (version.HELP, version.version),
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -15,6 +15,7 @@ The tree (each package keeps its own branch in `errors.py`)::
      ├── decisions.errors.DecisionsError
      ├── governance.errors.GovernanceError
      ├── watermark.errors.WatermarkError
+     ├── suspects.errors.SuspectError
      └── simulation.errors.SimulationError
 """
 
