@@ -104,7 +104,11 @@ def build(
     requests_per_minute: Annotated[
         int,
         typer.Option(
-            "--requests-per-minute", metavar="N", min=1, max=1_000_000, help="How many of a throttled account are answered."
+            "--requests-per-minute",
+            metavar="N",
+            min=1,
+            max=1_000_000,
+            help="How many of a throttled account are answered.",
         ),
     ] = 10,
     as_json: JsonOption = False,

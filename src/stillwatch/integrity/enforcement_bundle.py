@@ -320,7 +320,11 @@ def _check(bundle: EnforcementBundle) -> None:
             f"got version {bundle.version} of {bundle.name!a}, issued {bundle.issued_us}, expiring {bundle.expires_us}; expected a name, a version "
             f"from 1 to {MOST_VERSION}, and an end after the beginning"
         )
-    for what, fails in (("no clause", _lacks_clause), ("no rate of a throttle", _lacks_rate), ("no mark key", _lacks_key)):
+    for what, fails in (
+        ("no clause", _lacks_clause),
+        ("no rate of a throttle", _lacks_rate),
+        ("no mark key", _lacks_key),
+    ):
         bad = [one.decision_id for one in bundle.entries if fails(one)]
         if bad:
             raise BundleFormatError(

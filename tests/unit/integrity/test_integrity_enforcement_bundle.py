@@ -290,7 +290,9 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_first_format_is_refused_by_name() -> None:
-    with pytest.raises(BundleFormatError, match=r"got a bundle of stillwatch-enforcement-bundle/v1, expected .*/v2; build it again"):
+    with pytest.raises(
+        BundleFormatError, match=r"got a bundle of stillwatch-enforcement-bundle/v1, expected .*/v2; build it again"
+    ):
         read_bundle(b"SWBUNDL1" + content()[8:], KEY.verifier)
 
 
