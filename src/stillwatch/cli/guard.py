@@ -58,29 +58,25 @@ def guard(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Run the guard."""
-    terminal = open_terminal(as_json=as_json)
     _need_extra()
     from stillwatch.gateway.admission import Admission  # noqa: PLC0415
     from stillwatch.gateway.guard import Guard  # noqa: PLC0415
-    from stillwatch.gateway.marking import Engine, Marks  # noqa: PLC0415
     from stillwatch.gateway.plugins.reverse_proxy import ReverseProxy, UpstreamSettings  # noqa: PLC0415
     from stillwatch.gateway.serving import Serving  # noqa: PLC0415
     from stillwatch.gateway.shared_rates import RedisRates  # noqa: PLC0415
     from stillwatch.records.decision import WhenStale  # noqa: PLC0415
 
-    chosen = Engine(options.word_of(engine, "--engine", tuple(Engine)))
-    fails = WhenStale(options.word_of(when_failing, "--when-failing", tuple(WhenStale)))
-    keeps = options.word_of(log_content, "--log-content", ("full", "none")) == "full"
     shared = None if redis is None else RedisRates(redis)
-    made = Guard(shared=shared, when_failing=fails)
+    fails = options.word_of(when_failing, "--when-failing", tuple(WhenStale))
+    made = Guard(shared=shared, when_failing=WhenStale(fails))
     door = Admission(
         made,
         identity=options.identity_of(account_header, accounts, trusted_hops),
-        marks=Marks(engine=chosen, keys=options.mark_keys(mark_keys)),
+        marks=options.marks_of(engine, mark_keys),
         most_body=bytes_of(most_body, "--most-body"),
         announce_marks=announce_marks,
     )
-    kept = None if log is None or check else _log(log, keep_text=keeps)
+    kept = None if log is None or check else _log(log, log_content)
     serving = Serving(
         proxy=ReverseProxy(door, UpstreamSettings(url=upstream, silence_s=silence), kept),
         listen=options.address_of(listen, "--listen"),
@@ -90,7 +86,7 @@ def guard(
         log=kept,
         grace_s=grace,
     )
-    return _checked(terminal, made) if check else _run(terminal, serving)
+    return (_checked if check else _run)(open_terminal(as_json=as_json), serving)
 
 
 def _source(
@@ -119,8 +115,8 @@ def _source(
     return source
 
 
-def _checked(terminal: Terminal, made: Guard) -> ExitCode:
-    bundle = made.bundle
+def _checked(terminal: Terminal, serving: Serving) -> ExitCode:
+    bundle = serving.proxy.admission.guard.bundle
     said = "no bundle: nobody is acted on" if bundle is None else f"bundle version {bundle.bundle.version} holds"
     terminal.say(f"Settings and files can be used; {said}.")
     version = None if bundle is None else bundle.bundle.version
@@ -128,11 +124,12 @@ def _checked(terminal: Terminal, made: Guard) -> ExitCode:
     return ExitCode.DONE
 
 
-def _log(path: Path, *, keep_text: bool) -> ExchangeLog:
+def _log(path: Path, content: str) -> ExchangeLog:
     from stillwatch.gateway.exchange_log import ExchangeLog  # noqa: PLC0415
 
+    keeps = options.word_of(content, "--log-content", ("full", "none")) == "full"
     try:
-        return ExchangeLog(path, keep_text=keep_text)
+        return ExchangeLog(path, keep_text=keeps)
     except OSError as error:
         raise OutputError(f"--log {path} cannot be written: {error.strerror}.") from error
 

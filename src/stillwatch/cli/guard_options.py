@@ -13,6 +13,7 @@ from stillwatch.cli.errors import OptionError, ResultFileError
 
 if TYPE_CHECKING:
     from stillwatch.gateway.identity import IdentitySettings
+    from stillwatch.gateway.marking import Marks
 
 Upstream = Annotated[
     str, typer.Option("--upstream", metavar="URL", help="The model's server, such as http://localhost:8000.")
@@ -150,19 +151,23 @@ def identity_of(account_header: str | None, accounts: Path | None, trusted_hops:
     return IdentitySettings(account_header=header, key_accounts=known, trusted_hops=trusted_hops)
 
 
-def mark_keys(path: Path | None) -> dict[str, str]:
-    """Read handles and keys.
+def marks_of(engine: str, keys: Path | None) -> Marks:
+    """Give how marks reach the engine.
 
     Raises:
-        ResultFileError: where the file cannot be read, others may read it, or a key is none for SGLang.
+        OptionError: for an engine that is not known.
+        ResultFileError: where the file of keys cannot be read, others may read it, or a key is none for SGLang.
     """
-    if path is None:
-        return {}
-    content = ledger_options.small_file(path)
-    if path.stat().st_mode & 0o077:
-        raise ResultFileError(f"{path}: others may read it, and it holds keys; chmod 600 it.")
-    found = table_of(content, path, "handle", "key_hex")
+    from stillwatch.gateway.marking import Engine, Marks  # noqa: PLC0415
+
+    chosen = Engine(word_of(engine, "--engine", tuple(Engine)))
+    if keys is None:
+        return Marks(engine=chosen)
+    content = ledger_options.small_file(keys)
+    if keys.stat().st_mode & 0o077:
+        raise ResultFileError(f"{keys}: others may read it, and it holds keys; chmod 600 it.")
+    found = table_of(content, keys, "handle", "key_hex")
     for number, key in enumerate(found.values(), start=1):
         if not 0 < len(key) <= 16 or set(key) - set("0123456789abcdefABCDEF"):
-            raise ResultFileError(f"{path}: key {number} is none of 1 to 16 hexadecimal digits, as SGLang takes them.")
-    return found
+            raise ResultFileError(f"{keys}: key {number} is none of 1 to 16 hexadecimal digits, as SGLang takes them.")
+    return Marks(engine=chosen, keys=found)
