@@ -161,10 +161,28 @@ def in_process(bundle: LoadedBundle, accounts: int, rounds: int, seconds: float,
             latencies = asyncio.run(run_open_loop(times, asker(apps[name], accounts)))
             if number:  # the first round warms up
                 found[name].append(latencies)
+    processor = {name: _processor_us(asker(app, accounts)) for name, app in apps.items()}
     log.close()
     if log.dropped or log.written == 0:
         raise ValueError(f"the log dropped {log.dropped} of {log.written + log.dropped} exchanges")
-    return {**_compared(found), "admission_us": admission.spent_ns / admission.passed / 1e3, "log_lines": log.written}
+    return {
+        **_compared(found),
+        "processor_us": processor,
+        "admission_us": admission.spent_ns / admission.passed / 1e3,
+        "log_lines": log.written,
+    }
+
+
+def _processor_us(ask: Callable[[int], Awaitable[None]], requests: int = 4_000) -> float:
+    """Give the processor time of a request, microseconds, one after the other: what other work on the machine changes least."""
+
+    async def work() -> None:
+        for number in range(requests):
+            await ask(number)
+
+    begun = time.thread_time()
+    asyncio.run(work())
+    return (time.thread_time() - begun) / requests * 1e6
 
 
 def _compared(found: dict[str, list[list[float]]]) -> dict[str, Any]:
@@ -246,6 +264,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         middle = in_process(bundle, chosen.accounts, chosen.rounds, chosen.seconds, Path(folder))
     proxied = through_proxy(max(1, chosen.rounds // 2), chosen.seconds, chosen.proxy_rate)
     print("guard.decide alone, us: " + ", ".join(f"{kind} {value:.2f}" for kind, value in alone.items()))
+    processor = middle["processor_us"]
+    print(
+        f"processor time of a request in process, us: {processor['without']:.0f} without, {processor['with']:.0f} with"
+    )
     for what, found, goals in (
         ("ASGI middleware", middle, (GOAL_P50_MS, GOAL_P99_MS)),
         ("reverse proxy", proxied, None),
