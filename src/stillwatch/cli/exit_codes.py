@@ -54,6 +54,7 @@ MEANINGS = {
 
 ERROR_CODES = {
     "stillwatch.cli.errors.AccountNotFoundError": ExitCode.INPUT,
+    "stillwatch.cli.errors.MissingExtraError": ExitCode.MISSING,
     "stillwatch.cli.errors.OptionError": ExitCode.USAGE,
     "stillwatch.cli.errors.OutputError": ExitCode.OUTPUT,
     "stillwatch.cli.errors.ResultFileError": ExitCode.INPUT,
@@ -68,6 +69,7 @@ ERROR_CODES = {
     "stillwatch.evidence.errors.LedgerDamagedError": ExitCode.UNVERIFIED,
     "stillwatch.evidence.errors.MissingLibraryError": ExitCode.MISSING,
     "stillwatch.evidence.errors.SealError": ExitCode.UNVERIFIED,
+    "stillwatch.gateway.errors.GatewayError": ExitCode.USAGE,
     "stillwatch.governance.errors.GovernanceError": ExitCode.INPUT,
     "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
     "stillwatch.intake.errors.SettingError": ExitCode.USAGE,

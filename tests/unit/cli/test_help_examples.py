@@ -20,6 +20,7 @@ from stillwatch.cli import (
     evaluate,
     explain,
     formats,
+    guard,
     indicators,
     keys,
     law,
@@ -88,6 +89,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             evaluate,
             explain,
             formats,
+            guard,
             indicators,
             law,
             keys,
@@ -162,6 +164,13 @@ def test_law(tmp_path: Path) -> None:
     """The verbs below it have their examples run in test_law_verb.py."""
     (listed,) = run_examples(law.HELP, tmp_path)
     assert "eu-ai-act-50" in listed.stdout
+
+
+def test_guard(tmp_path: Path) -> None:
+    """The second example runs until it is told to stop; test_guard_verb.py runs it so."""
+    first = VerbHelp(name="guard", purpose="", examples=guard.HELP.examples[:1], writes="")
+    (checked,) = run_examples(first, tmp_path)
+    assert "no bundle: nobody is acted on" in checked.stdout
 
 
 def test_ledger(tmp_path: Path) -> None:
