@@ -1,0 +1,252 @@
+"""Envoy: the guard behind the filters ext_authz and ext_proc, over gRPC.
+
+Takes Envoy's `CheckRequest` (envoy.service.auth.v3), or its stream of `ProcessingRequest` (envoy.service.ext_proc.v3). Gives the answer that
+carries the verdict. ext_authz decides from headers alone: it can refuse, and tell the model's side by header which key marks the answer, so
+that a route can lead to a pool that marks; it cannot change a body. ext_proc, with `request_body_mode: BUFFERED`, also takes out what no
+client may set and puts the mark in. Neither touches an answer: of that only headers are added.
+
+What happens when this server is slow or gone is Envoy's to decide, by `failure_mode_allow` and the filter's time-outs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+from urllib.parse import unquote
+
+from envoy.config.core.v3 import base_pb2
+from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
+from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
+from envoy.service.ext_proc.v3 import external_processor_pb2, external_processor_pb2_grpc
+from envoy.type.v3 import http_status_pb2
+
+from stillwatch.gateway.admission import Admission, Admitted
+from stillwatch.gateway.refusal import Refusal, Trouble
+from stillwatch.records.decision import Action
+
+MARK_HEADER = "x-stillwatch-mark-key"
+"""To the model's side: handle of the key that marks this answer."""
+OWN_HEADERS = "x-stillwatch-"
+"""What a client sends under this prefix is taken out, so that nobody can choose a pool or a mark."""
+_PERMISSION_DENIED, _RESOURCE_EXHAUSTED = 7, 8
+"""Codes of gRPC (google.rpc.Code)."""
+_JOINED = frozenset({"authorization", "x-api-key", "api-key"})
+_OVERWRITE = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+Pairs = list[tuple[str, str]]
+
+
+class ExternalAuthorization:
+    """The service `envoy.service.auth.v3.Authorization`."""
+
+    def __init__(self, admission: Admission, account_header: str | None = None) -> None:
+        """Take the door, and the header that names the account, where one does."""
+        self._admission = admission
+        self._joined = _JOINED | ({account_header} if account_header else set())
+
+    async def Check(self, request: Any, _context: Any) -> Any:  # noqa: N802  # gRPC's name
+        """Answer one check."""
+        http = request.attributes.request.http
+        headers = self._headers(http)
+        path = unquote(http.path.partition("?")[0])
+        peer = request.attributes.source.address.socket_address.address or None
+        admitted = await self._admission.admit(http.method, path, headers, None, peer)
+        if admitted.refusal is not None:
+            return _denied(admitted.refusal)
+        accepted = external_auth_pb2.OkHttpResponse(
+            headers=_options(_to_the_model(admitted)),
+            headers_to_remove=_own(headers),
+            response_headers_to_add=_options(admitted.headers),
+        )
+        return external_auth_pb2.CheckResponse(ok_response=accepted)
+
+    def _headers(self, http: Any) -> Pairs:
+        """Give the headers: in order and apart where Envoy sends them raw, else apart at the commas by which Envoy joins equal names."""
+        if http.header_map.headers:
+            return _pairs(http.header_map)
+        return [
+            (name, value.strip())
+            for name, joined in http.headers.items()
+            for value in (joined.split(",") if name in self._joined else (joined,))
+        ]
+
+
+class ExternalProcessor:
+    """The service `envoy.service.ext_proc.v3.ExternalProcessor`."""
+
+    def __init__(self, admission: Admission) -> None:
+        """Take the door."""
+        self._admission = admission
+
+    async def Process(self, requests: AsyncIterator[Any], _context: Any) -> AsyncIterator[Any]:  # noqa: N802  # gRPC's name
+        """Answer the messages about one HTTP request, in turn; Envoy waits for each."""
+        exchange = _Exchange(self._admission)
+        async for message in requests:
+            kind = message.WhichOneof("request")
+            if kind == "request_headers":
+                yield await exchange.headers(message)
+            elif kind == "request_body":
+                yield await exchange.body(message.request_body)
+            elif kind == "response_headers":
+                yield exchange.answer_headers()
+            else:  # bodies of answers and trailers come only if the filter is set so, and pass unchanged
+                yield _unchanged(kind)
+
+
+class _Exchange:
+    """One HTTP request on its way through the filter."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+        self._headers: Pairs = []
+        self._method = self._path = ""
+        self._peer: str | None = None
+        self._admitted: Admitted | None = None
+
+    async def headers(self, message: Any) -> Any:
+        """Decide where there is no body to read; else wait for it."""
+        given = message.request_headers
+        everything = _pairs(given.headers)
+        pseudo = {name: value for name, value in everything if name.startswith(":")}
+        self._headers = [pair for pair in everything if not pair[0].startswith(":")]
+        self._method, self._path = pseudo.get(":method", ""), unquote(pseudo.get(":path", "").partition("?")[0])
+        self._peer = _peer(message)
+        content_type = next((value for name, value in self._headers if name == "content-type"), "")
+        if not given.end_of_stream and self._admission.reads_body(self._method, self._path, content_type):
+            return _of_headers(header_mutation=_mutation((), remove=_own(self._headers)))
+        self._admitted = await self._admission.admit(self._method, self._path, self._headers, None, self._peer)
+        if self._admitted.refusal is not None:
+            return _immediate(self._admitted.refusal)
+        mutation = _mutation(_to_the_model(self._admitted), remove=_own(self._headers))
+        answer = _of_headers(header_mutation=mutation, clear_route_cache=True)
+        # Obeyed where the filter allows it (`allow_mode_override`); an upload is then not held back.
+        answer.mode_override.request_body_mode = processing_mode_pb2.ProcessingMode.NONE
+        answer.mode_override.response_header_mode = processing_mode_pb2.ProcessingMode.SEND
+        return answer
+
+    async def body(self, given: Any) -> Any:
+        """Decide, and change the body where it must be."""
+        if self._admitted is not None:
+            return _unchanged("request_body")
+        if not given.end_of_stream or len(given.body) > self._admission.most_body:
+            # A part of a body, from a filter that is not set to BUFFERED: what is not read whole cannot be let through.
+            self._admitted = self._admission.refuse(Trouble.TOO_LARGE, self._method, self._path, None)
+        else:
+            self._admitted = await self._admission.admit(
+                self._method, self._path, self._headers, given.body, self._peer
+            )
+        if self._admitted.refusal is not None:
+            return _immediate(self._admitted.refusal)
+        forwarded = self._admitted.forwarded
+        to_set = _to_the_model(self._admitted)
+        common = external_processor_pb2.CommonResponse(clear_route_cache=True)
+        if forwarded is not None and forwarded.sent != given.body:
+            to_set.append(("content-length", str(len(forwarded.sent))))
+            common.body_mutation.body = forwarded.sent
+        common.header_mutation.CopyFrom(_mutation(to_set, remove=()))
+        return external_processor_pb2.ProcessingResponse(
+            request_body=external_processor_pb2.BodyResponse(response=common)
+        )
+
+    def answer_headers(self) -> Any:
+        """Tell the client what the verdict lets it know."""
+        added = () if self._admitted is None else self._admitted.headers
+        common = external_processor_pb2.CommonResponse(header_mutation=_mutation(added, remove=()))
+        return external_processor_pb2.ProcessingResponse(
+            response_headers=external_processor_pb2.HeadersResponse(response=common)
+        )
+
+
+def register(server: Any, admission: Admission, account_header: str | None = None) -> None:
+    """Add both services to a gRPC server.
+
+    Args:
+        server: of `grpc.aio`.
+        admission: the door.
+        account_header: header that names the account, in lower case; null where the API key does.
+    """
+    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(
+        ExternalAuthorization(admission, account_header), server
+    )
+    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(ExternalProcessor(admission), server)
+
+
+def _to_the_model(admitted: Admitted) -> Pairs:
+    """Give the headers for the model's side."""
+    verdict = admitted.verdict
+    if verdict is None or verdict.action is not Action.MARK or verdict.key_id is None:
+        return []
+    return [(MARK_HEADER, verdict.key_id)]
+
+
+def _own(headers: Iterable[tuple[str, str]]) -> list[str]:
+    return sorted({name for name, _ in headers if name.startswith(OWN_HEADERS)})
+
+
+def _pairs(header_map: Any) -> Pairs:
+    """Give headers in order; Envoy puts a value into `raw_value`, and older ones into `value`."""
+    return [
+        (one.key.lower(), one.raw_value.decode("utf-8", "surrogateescape") if one.raw_value else one.value)
+        for one in header_map.headers
+    ]
+
+
+def _peer(message: Any) -> str | None:
+    """Give the client's address, where the filter is set to send the attribute `source.address`."""
+    attributes = message.attributes.get("envoy.filters.http.ext_proc")
+    if attributes is None or "source.address" not in attributes.fields:
+        return None
+    address: str = attributes.fields["source.address"].string_value
+    return address.rpartition(":")[0].strip("[]") or None
+
+
+def _options(pairs: Iterable[tuple[str, str]]) -> list[Any]:
+    return [
+        base_pb2.HeaderValueOption(
+            header=base_pb2.HeaderValue(key=name, raw_value=value.encode()), append_action=_OVERWRITE
+        )
+        for name, value in pairs
+    ]
+
+
+def _mutation(pairs: Iterable[tuple[str, str]], *, remove: Iterable[str]) -> Any:
+    return external_processor_pb2.HeaderMutation(set_headers=_options(pairs), remove_headers=remove)
+
+
+def _of_headers(**common: Any) -> Any:
+    return external_processor_pb2.ProcessingResponse(
+        request_headers=external_processor_pb2.HeadersResponse(
+            response=external_processor_pb2.CommonResponse(**common)
+        )
+    )
+
+
+def _unchanged(kind: str) -> Any:
+    answer = external_processor_pb2.ProcessingResponse()
+    getattr(answer, kind).SetInParent()
+    return answer
+
+
+def _denied(refusal: Refusal) -> Any:
+    denied = external_auth_pb2.DeniedHttpResponse(
+        status=http_status_pb2.HttpStatus(code=refusal.status),
+        headers=_options(_without_length(refusal)),
+        body=refusal.body.decode(),
+    )
+    answer = external_auth_pb2.CheckResponse(denied_response=denied)
+    answer.status.code = _RESOURCE_EXHAUSTED if refusal.status == 429 else _PERMISSION_DENIED
+    return answer
+
+
+def _immediate(refusal: Refusal) -> Any:
+    immediate = external_processor_pb2.ImmediateResponse(
+        status=http_status_pb2.HttpStatus(code=refusal.status),
+        headers=_mutation(_without_length(refusal), remove=()),
+        body=refusal.body,
+        details=f"stillwatch_{refusal.reason}",
+    )
+    return external_processor_pb2.ProcessingResponse(immediate_response=immediate)
+
+
+def _without_length(refusal: Refusal) -> Pairs:
+    """Give the headers but for the length, which Envoy sets."""
+    return [(name, value) for name, value in refusal.headers if name != "content-length"]
