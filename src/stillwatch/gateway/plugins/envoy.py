@@ -164,9 +164,7 @@ def register(server: Any, admission: Admission, account_header: str | None = Non
         admission: the door.
         account_header: header that names the account, in lower case; null where the API key does.
     """
-    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(
-        ExternalAuthorization(admission, account_header), server
-    )
+    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(ExternalAuthorization(admission, account_header), server)
     external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(ExternalProcessor(admission), server)
 
 
@@ -199,24 +197,26 @@ def _peer(message: Any) -> str | None:
     return address.rpartition(":")[0].strip("[]") or None
 
 
-def _options(pairs: Iterable[tuple[str, str]]) -> list[Any]:
+def _options(pairs: Iterable[tuple[str, str]], *, raw: bool = False) -> list[Any]:
+    """Give headers to be set; ext_authz reads `value`, ext_proc `raw_value`, and each ignores the other."""
     return [
         base_pb2.HeaderValueOption(
-            header=base_pb2.HeaderValue(key=name, raw_value=value.encode()), append_action=_OVERWRITE
+            header=base_pb2.HeaderValue(key=name, raw_value=value.encode())
+            if raw
+            else base_pb2.HeaderValue(key=name, value=value),
+            append_action=_OVERWRITE,
         )
         for name, value in pairs
     ]
 
 
 def _mutation(pairs: Iterable[tuple[str, str]], *, remove: Iterable[str]) -> Any:
-    return external_processor_pb2.HeaderMutation(set_headers=_options(pairs), remove_headers=remove)
+    return external_processor_pb2.HeaderMutation(set_headers=_options(pairs, raw=True), remove_headers=remove)
 
 
 def _of_headers(**common: Any) -> Any:
     return external_processor_pb2.ProcessingResponse(
-        request_headers=external_processor_pb2.HeadersResponse(
-            response=external_processor_pb2.CommonResponse(**common)
-        )
+        request_headers=external_processor_pb2.HeadersResponse(response=external_processor_pb2.CommonResponse(**common))
     )
 
 
