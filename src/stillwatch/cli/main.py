@@ -26,6 +26,7 @@ from stillwatch.cli import (
     explain,
     formats,
     guard,
+    guard_envoy,
     indicators,
     ledger,
     simulate,
@@ -51,6 +52,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
     (guard.HELP, guard.guard),
+    (guard_envoy.HELP, guard_envoy.guard_envoy),
     (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),
 )

@@ -121,16 +121,13 @@ class RunningGuard:
             clock: nanoseconds since 1970, UTC.
 
         Raises:
-            GatewaySettingError: where the bundle does not pass or the log cannot be opened, with the reason.
+            IntegrityError: where the bundle does not pass.
+            GatewaySettingError: where the log cannot be opened, or the library for shared rates is missing.
         """
         guard = Guard(shared=_shared(settings.rates_url), when_failing=settings.when_failing)
         trust = BundleTrust(key=settings.bundle_key, name=settings.bundle_for, accept_stale=True)
-        try:
-            state = BundleState(settings.bundle_state)
-            self.source = BundleSource(guard, settings.bundle, trust, state, clock=clock)
-            self.source.open()
-        except IntegrityError as error:
-            raise GatewaySettingError(f"STILLWATCH_BUNDLE: {error}") from error
+        self.source = BundleSource(guard, settings.bundle, trust, BundleState(settings.bundle_state), clock=clock)
+        self.source.open()
         self.admission = Admission(
             guard,
             identity=settings.identity,
@@ -154,9 +151,7 @@ def _shared(url: str | None) -> SharedRates | None:
     try:
         from stillwatch.gateway.shared_rates import RedisRates  # noqa: PLC0415  # an extra
     except ImportError as error:
-        raise GatewaySettingError(
-            "STILLWATCH_RATES: the library redis is missing; pip install 'stillwatch[gateway]'"
-        ) from error
+        raise GatewaySettingError("shared rates need the library redis: pip install 'stillwatch[gateway]'") from error
     return RedisRates(url)
 
 
@@ -164,7 +159,7 @@ def _log(path: Path, *, keep_text: bool) -> ExchangeLog:
     try:
         return ExchangeLog(path, keep_text=keep_text)
     except OSError as error:
-        raise GatewaySettingError(f"STILLWATCH_LOG: {path} cannot be opened ({error.strerror})") from error
+        raise GatewaySettingError(f"the log {path} cannot be opened ({error.strerror})") from error
 
 
 def _needed(given: Mapping[str, str], name: str) -> str:

@@ -63,11 +63,18 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def write_files(folder: Path, *, version: int = 1, expired: bool = False, accounts: Mapping[str, int] | None = None) -> None:
+def write_files(
+    folder: Path, *, version: int = 1, expired: bool = False, accounts: Mapping[str, int] | None = None
+) -> None:
     """Write bundle, public key and keys of marks, as an operator has them; the bundle by a rename."""
     now = time.time_ns() // 1_000
     issued = now - 2 * HOUR_US if expired else now - 1_000_000
-    common: dict[str, Any] = {"decision_id": "d-0123456789ab", "clauses": (CLAUSE,), "until_us": now + 100 * HOUR_US, "appeal": APPEAL}
+    common: dict[str, Any] = {
+        "decision_id": "d-0123456789ab",
+        "clauses": (CLAUSE,),
+        "until_us": now + 100 * HOUR_US,
+        "appeal": APPEAL,
+    }
     closed = {**common, "when_stale": WhenStale.CLOSED}
     entries = (
         BundleEntry(action=Action.MARK, key_id=HANDLE, **closed),
@@ -99,11 +106,15 @@ def settings_in(folder: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def process(command: list[str], output: Path, *, folder: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    command: list[str], output: Path, *, folder: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the end of the block."""
     kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONWARNINGS"}}
     with output.open("wb") as file:
-        running = subprocess.Popen(command, cwd=folder, env={**kept, **environment}, stdout=file, stderr=subprocess.STDOUT)
+        running = subprocess.Popen(
+            command, cwd=folder, env={**kept, **environment}, stdout=file, stderr=subprocess.STDOUT
+        )
         try:
             yield running
         finally:
@@ -135,3 +146,8 @@ def source_path() -> dict[str, str]:
 def python() -> str:
     """Give this Python."""
     return sys.executable
+
+
+def own_environment() -> dict[str, str]:
+    """Give the environment for a process of ours: this source, and no colours."""
+    return {**os.environ, **source_path(), "NO_COLOR": "1"}

@@ -41,7 +41,7 @@ class Served:
     def start(self) -> None:
         async def serve() -> None:
             self.server = grpc.aio.server()
-            register(self.server, self.guard.admission, "x-account-id")
+            register(self.server, self.guard.admission, account_header="x-account-id")
             self.server.add_insecure_port(f"127.0.0.1:{self.port}")
             await self.server.start()
 
@@ -76,7 +76,9 @@ class Edge:
     served: Served
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
 
-    def post(self, filtered: str, account: str | None, body: bytes = BODY, path: str = CHAT, **headers: str) -> httpx.Response:
+    def post(
+        self, filtered: str, account: str | None, body: bytes = BODY, path: str = CHAT, **headers: str
+    ) -> httpx.Response:
         named = {} if account is None else {"X-Account-Id": account}
         return self.client.post(
             f"http://127.0.0.1:{self.ports[filtered]}{path}",
@@ -95,7 +97,10 @@ class Edge:
 def listener(name: str, port: int) -> dict[str, Any]:
     """Give a listener with one filter of the page, and a route to a pool that marks."""
     pool = {"match": {"prefix": "/", "headers": [{"name": "x-stillwatch-mark-key", "present_match": True}]}}
-    routes = [{**pool, "route": {"cluster": "marking", "timeout": "30s"}}, {"match": {"prefix": "/"}, "route": {"cluster": "model", "timeout": "30s"}}]
+    routes = [
+        {**pool, "route": {"cluster": "marking", "timeout": "30s"}},
+        {"match": {"prefix": "/"}, "route": {"cluster": "model", "timeout": "30s"}},
+    ]
     manager = {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
@@ -149,14 +154,16 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
             "admin": {"address": address(admin)},
             "static_resources": {
                 "listeners": [listener(name, port) for name, port in ports.items()],
-                "clusters": [cluster("model", to_model), cluster("marking", to_model), cluster("stillwatch", made.port, http2=True)],
+                "clusters": [
+                    cluster("model", to_model),
+                    cluster("marking", to_model),
+                    cluster("stillwatch", made.port, http2=True),
+                ],
             },
         }
         (folder / "envoy.json").write_text(json.dumps(configuration))
         command = [str(envoy), "-c", "envoy.json", "--concurrency", "1", "--log-level", "warn", "--use-dynamic-base-id"]
-        started = stack.enter_context(
-            products.process(command, folder / "envoy.txt", folder=folder, environment={})
-        )
+        started = stack.enter_context(products.process(command, folder / "envoy.txt", folder=folder, environment={}))
         products.wait_for(f"http://127.0.0.1:{admin}/ready", started, folder / "envoy.txt", seconds=30)
         found = Edge(ports=ports, upstream=upstream, served=made)
         yield found

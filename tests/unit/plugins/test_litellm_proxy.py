@@ -80,7 +80,9 @@ class Proxy:
             self.url + path, json=body, headers={"Authorization": f"Bearer sk-{account}", **headers}
         )
 
-    def ask(self, route: str, model: str, account: str, *, stream: bool, text: str = "hello", **more: Any) -> httpx.Response:
+    def ask(
+        self, route: str, model: str, account: str, *, stream: bool, text: str = "hello", **more: Any
+    ) -> httpx.Response:
         return self.post(route, account, {"model": model, "stream": stream, **ROUTES[route](text), **more})
 
     def swap(self, *, accounts: dict[str, int] | None = None, expired: bool = False) -> None:
@@ -118,9 +120,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         if shutil.which("redis-server"):
             port = products.free_port()
             command = ["redis-server", "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
-            redis = stack.enter_context(
-                products.process(command, folder / "redis.txt", folder=folder, environment={})
-            )
+            redis = stack.enter_context(products.process(command, folder / "redis.txt", folder=folder, environment={}))
             settings["STILLWATCH_RATES"] = f"redis://127.0.0.1:{port}/0"
         write_configuration(folder, model)
         port = products.free_port()
@@ -209,7 +209,13 @@ def test_the_five_actions(proxy: Proxy, route: str, model: str, stream: bool) ->
 
 @pytest.mark.parametrize(("route", "model"), [(route, model) for route in ROUTES for model in PROVIDERS])
 def test_what_no_client_may_set_reaches_no_model(proxy: Proxy, route: str, model: str) -> None:
-    sent = {"watermark": {"key": "ab"}, "watermarking": False, "vllm_xargs": {"x": 1}, "custom_logit_processor": "x", "custom_params": {}}
+    sent = {
+        "watermark": {"key": "ab"},
+        "watermarking": False,
+        "vllm_xargs": {"x": 1},
+        "custom_logit_processor": "x",
+        "custom_params": {},
+    }
     for more in (sent, {"extra_body": sent}, {**sent, "extra_body": sent}):
         answer = proxy.ask(route, model, "a-nobody", stream=False, **more)
         assert answer.status_code == 200
@@ -304,7 +310,8 @@ def test_a_file_for_batches_is_refused_whole_or_marked_line_by_line(proxy: Proxy
     assert canonical_bytes(marked) == canonical_bytes(plain)
     order = {"input_file_id": "file-0", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
     reached = proxy.reached()
-    assert proxy.post("/v1/batches", "a-block", order).status_code == 403
+    refused = proxy.post("/v1/batches", "a-block", order)
+    assert refused.status_code == 403
     assert proxy.reached() == reached
 
 

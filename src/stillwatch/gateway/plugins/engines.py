@@ -20,6 +20,7 @@ class EngineMiddleware(StillwatchMiddleware):
 
         Raises:
             GatewaySettingError: naming the variable that is missing or cannot be used; the server does not start then.
+            IntegrityError: where the bundle does not pass; likewise.
         """
         self.running = RunningGuard(settings_of(os.environ))
         super().__init__(app, admission=self.running.admission, log=self.running.log)

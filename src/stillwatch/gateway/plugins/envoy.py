@@ -5,12 +5,14 @@ carries the verdict. ext_authz decides from headers alone: it can refuse, and te
 that a route can lead to a pool that marks; it cannot change a body. ext_proc, with `request_body_mode: BUFFERED`, also takes out what no
 client may set and puts the mark in. Neither touches an answer: of that only headers are added.
 
-What happens when this server is slow or gone is Envoy's to decide, by `failure_mode_allow` and the filter's time-outs.
+The log has a line for each request: its verdict, its prompt where the body was read, and the status of the answer where ext_proc saw it; an
+answer itself never comes here. What happens when this server is slow or gone is Envoy's to decide, by `failure_mode_allow` and time-outs.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from time import perf_counter_ns
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,11 +23,9 @@ from envoy.service.ext_proc.v3 import external_processor_pb2, external_processor
 from envoy.type.v3 import http_status_pb2
 
 from stillwatch.gateway.admission import Admission, Admitted
-from stillwatch.gateway.refusal import Refusal, Trouble
-from stillwatch.records.decision import Action
+from stillwatch.gateway.exchange_log import Answered, ExchangeLog
+from stillwatch.gateway.refusal import Refusal, Trouble, mark_headers
 
-MARK_HEADER = "x-stillwatch-mark-key"
-"""To the model's side: handle of the key that marks this answer."""
 OWN_HEADERS = "x-stillwatch-"
 """What a client sends under this prefix is taken out, so that nobody can choose a pool or a mark."""
 _PERMISSION_DENIED, _RESOURCE_EXHAUSTED = 7, 8
@@ -38,9 +38,10 @@ Pairs = list[tuple[str, str]]
 class ExternalAuthorization:
     """The service `envoy.service.auth.v3.Authorization`."""
 
-    def __init__(self, admission: Admission, account_header: str | None = None) -> None:
-        """Take the door, and the header that names the account, where one does."""
+    def __init__(self, admission: Admission, log: ExchangeLog | None = None, account_header: str | None = None) -> None:
+        """Take the door, the log, and the header that names the account, where one does."""
         self._admission = admission
+        self._log = log
         self._joined = _JOINED | ({account_header} if account_header else set())
 
     async def Check(self, request: Any, _context: Any) -> Any:  # noqa: N802  # gRPC's name
@@ -50,10 +51,12 @@ class ExternalAuthorization:
         path = unquote(http.path.partition("?")[0])
         peer = request.attributes.source.address.socket_address.address or None
         admitted = await self._admission.admit(http.method, path, headers, None, peer)
+        if self._log is not None:
+            self._log.put(admitted, Answered())
         if admitted.refusal is not None:
             return _denied(admitted.refusal)
         accepted = external_auth_pb2.OkHttpResponse(
-            headers=_options(_to_the_model(admitted)),
+            headers=_options(mark_headers(admitted.verdict)),
             headers_to_remove=_own(headers),
             response_headers_to_add=_options(admitted.headers),
         )
@@ -73,23 +76,28 @@ class ExternalAuthorization:
 class ExternalProcessor:
     """The service `envoy.service.ext_proc.v3.ExternalProcessor`."""
 
-    def __init__(self, admission: Admission) -> None:
-        """Take the door."""
+    def __init__(self, admission: Admission, log: ExchangeLog | None = None) -> None:
+        """Take the door and the log."""
         self._admission = admission
+        self._log = log
 
     async def Process(self, requests: AsyncIterator[Any], _context: Any) -> AsyncIterator[Any]:  # noqa: N802  # gRPC's name
         """Answer the messages about one HTTP request, in turn; Envoy waits for each."""
         exchange = _Exchange(self._admission)
-        async for message in requests:
-            kind = message.WhichOneof("request")
-            if kind == "request_headers":
-                yield await exchange.headers(message)
-            elif kind == "request_body":
-                yield await exchange.body(message.request_body)
-            elif kind == "response_headers":
-                yield exchange.answer_headers()
-            else:  # bodies of answers and trailers come only if the filter is set so, and pass unchanged
-                yield _unchanged(kind)
+        try:
+            async for message in requests:
+                kind = message.WhichOneof("request")
+                if kind == "request_headers":
+                    yield await exchange.headers(message)
+                elif kind == "request_body":
+                    yield await exchange.body(message.request_body)
+                elif kind == "response_headers":
+                    yield exchange.answer_headers(message.response_headers)
+                else:  # bodies of answers and trailers come only if the filter is set so, and pass unchanged
+                    yield _unchanged(kind)
+        finally:
+            if self._log is not None and exchange.admitted is not None:
+                self._log.put(exchange.admitted, exchange.answered)
 
 
 class _Exchange:
@@ -100,7 +108,9 @@ class _Exchange:
         self._headers: Pairs = []
         self._method = self._path = ""
         self._peer: str | None = None
-        self._admitted: Admitted | None = None
+        self._begun = perf_counter_ns()
+        self.admitted: Admitted | None = None
+        self.answered = Answered()
 
     async def headers(self, message: Any) -> Any:
         """Decide where there is no body to read; else wait for it."""
@@ -113,10 +123,10 @@ class _Exchange:
         content_type = next((value for name, value in self._headers if name == "content-type"), "")
         if not given.end_of_stream and self._admission.reads_body(self._method, self._path, content_type):
             return _of_headers(header_mutation=_mutation((), remove=_own(self._headers)))
-        self._admitted = await self._admission.admit(self._method, self._path, self._headers, None, self._peer)
-        if self._admitted.refusal is not None:
-            return _immediate(self._admitted.refusal)
-        mutation = _mutation(_to_the_model(self._admitted), remove=_own(self._headers))
+        self.admitted = await self._admission.admit(self._method, self._path, self._headers, None, self._peer)
+        if self.admitted.refusal is not None:
+            return _immediate(self.admitted.refusal)
+        mutation = _mutation(mark_headers(self.admitted.verdict), remove=_own(self._headers))
         answer = _of_headers(header_mutation=mutation, clear_route_cache=True)
         # Obeyed where the filter allows it (`allow_mode_override`); an upload is then not held back.
         answer.mode_override.request_body_mode = processing_mode_pb2.ProcessingMode.NONE
@@ -125,19 +135,17 @@ class _Exchange:
 
     async def body(self, given: Any) -> Any:
         """Decide, and change the body where it must be."""
-        if self._admitted is not None:
+        if self.admitted is not None:
             return _unchanged("request_body")
         if not given.end_of_stream or len(given.body) > self._admission.most_body:
             # A part of a body, from a filter that is not set to BUFFERED: what is not read whole cannot be let through.
-            self._admitted = self._admission.refuse(Trouble.TOO_LARGE, self._method, self._path, None)
+            self.admitted = self._admission.refuse(Trouble.TOO_LARGE, self._method, self._path, None)
         else:
-            self._admitted = await self._admission.admit(
-                self._method, self._path, self._headers, given.body, self._peer
-            )
-        if self._admitted.refusal is not None:
-            return _immediate(self._admitted.refusal)
-        forwarded = self._admitted.forwarded
-        to_set = _to_the_model(self._admitted)
+            self.admitted = await self._admission.admit(self._method, self._path, self._headers, given.body, self._peer)
+        if self.admitted.refusal is not None:
+            return _immediate(self.admitted.refusal)
+        forwarded = self.admitted.forwarded
+        to_set = [*mark_headers(self.admitted.verdict)]
         common = external_processor_pb2.CommonResponse(clear_route_cache=True)
         if forwarded is not None and forwarded.sent != given.body:
             to_set.append(("content-length", str(len(forwarded.sent))))
@@ -147,33 +155,33 @@ class _Exchange:
             request_body=external_processor_pb2.BodyResponse(response=common)
         )
 
-    def answer_headers(self) -> Any:
+    def answer_headers(self, given: Any) -> Any:
         """Tell the client what the verdict lets it know."""
-        added = () if self._admitted is None else self._admitted.headers
+        status = next((value for name, value in _pairs(given.headers) if name == ":status"), "")
+        self.answered.status = int(status) if status.isascii() and status.isdigit() else 0
+        self.answered.first_byte_us = self.answered.duration_us = (perf_counter_ns() - self._begun) // 1_000
+        added = () if self.admitted is None else self.admitted.headers
         common = external_processor_pb2.CommonResponse(header_mutation=_mutation(added, remove=()))
         return external_processor_pb2.ProcessingResponse(
             response_headers=external_processor_pb2.HeadersResponse(response=common)
         )
 
 
-def register(server: Any, admission: Admission, account_header: str | None = None) -> None:
+def register(
+    server: Any, admission: Admission, log: ExchangeLog | None = None, account_header: str | None = None
+) -> None:
     """Add both services to a gRPC server.
 
     Args:
         server: of `grpc.aio`.
         admission: the door.
+        log: where requests go; null for nowhere.
         account_header: header that names the account, in lower case; null where the API key does.
     """
-    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(ExternalAuthorization(admission, account_header), server)
-    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(ExternalProcessor(admission), server)
-
-
-def _to_the_model(admitted: Admitted) -> Pairs:
-    """Give the headers for the model's side."""
-    verdict = admitted.verdict
-    if verdict is None or verdict.action is not Action.MARK or verdict.key_id is None:
-        return []
-    return [(MARK_HEADER, verdict.key_id)]
+    authorization = ExternalAuthorization(admission, log, account_header)
+    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(authorization, server)
+    processor = ExternalProcessor(admission, log)
+    external_processor_pb2_grpc.add_ExternalProcessorServicer_to_server(processor, server)
 
 
 def _own(headers: Iterable[tuple[str, str]]) -> list[str]:

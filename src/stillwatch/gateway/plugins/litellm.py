@@ -173,6 +173,7 @@ def callback_from_environment() -> StillwatchCallback:
 
     Raises:
         GatewaySettingError: naming the variable that is missing or cannot be used; the proxy does not start then.
+        IntegrityError: where the bundle does not pass; likewise.
     """
     return StillwatchCallback(settings_of(os.environ), os.environ.get(ACCOUNT_VARIABLE) or DEFAULT_ACCOUNT)
 
