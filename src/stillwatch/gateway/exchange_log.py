@@ -11,6 +11,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,8 @@ class ExchangeLog:
             self._closing = True
             self._changed.notify()
         self._thread.join()
-        os.fsync(self._file)
+        with suppress(OSError):  # a pipe, or a disk that is full: what could be written is written
+            os.fsync(self._file)
         os.close(self._file)
 
     def _drop(self, number: int) -> None:
