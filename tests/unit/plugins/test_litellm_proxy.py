@@ -131,7 +131,8 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
                 folder=folder,
                 environment={
                     **settings, **products.source_path(), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False",
-                    "NO_PROXY": "127.0.0.1",
+                    "NO_PROXY": "127.0.0.1", "VLLM_API_BASE": model, "OPENAI_API_BASE": model, "OPENAI_API_KEY": "k",
+                    "ANTHROPIC_API_BASE": model, "ANTHROPIC_API_KEY": "k",
                 },
             )
         )  # fmt: skip
@@ -162,7 +163,8 @@ def write_configuration(folder: Path, model: str) -> None:
             "custom_auth": "custom_auth.user_api_key_auth",
         },
     }
-    configuration["litellm_settings"]["num_retries"] = 0
+    configuration["litellm_settings"]["num_retries"] = 2
+    configuration["router_settings"] = {"disable_cooldowns": False}
     (folder / "config.yaml").write_text(yaml.safe_dump(configuration))
     (folder / "stillwatch_callback.py").write_text(products.page_block("stillwatch_callback.py"))
     (folder / "custom_auth.py").write_text(CUSTOM_AUTH)
@@ -325,6 +327,55 @@ def test_other_routes(proxy: Proxy) -> None:
     assert "watermark" not in proxy.last_body()
     assert proxy.post("/v1/completions", "a-mark", {"model": "m-vllm", "prompt": "hello"}).status_code == 200
     assert proxy.last_body()["watermark"] == {"key": products.MARK}
+
+
+PASS_THROUGH = {
+    "a model of LiteLLM's list": ("/vllm/v1/chat/completions", "m-vllm"),
+    "another model": ("/vllm/v1/chat/completions", "unlisted"),
+    "OpenAI": ("/openai/v1/chat/completions", "unlisted"),
+    "Anthropic": ("/anthropic/v1/messages", "unlisted"),
+}
+
+
+@pytest.mark.parametrize("what", PASS_THROUGH)
+def test_pass_through_routes_do_not_go_past_the_guard(proxy: Proxy, what: str) -> None:
+    path, model = PASS_THROUGH[what]
+    body = {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
+    assert proxy.post(path, "a-nobody", {**body, "watermark": {"key": "ab"}, "vllm_xargs": {}}).status_code == 200
+    plain = proxy.last_body()
+    assert not STRIPPED & plain.keys()
+    assert proxy.post(path, "a-mark", body).status_code == 200
+    marked = proxy.last_body()
+    assert marked.pop("watermark") == {"key": products.MARK}
+    assert canonical_bytes(marked) == canonical_bytes(plain)
+    reached = proxy.reached()
+    for account, (status, reason, _) in REFUSALS.items():
+        answer = proxy.post(path, account, body)
+        assert (answer.status_code, answer.headers["x-stillwatch-reason"]) == (status, reason)
+    assert proxy.reached() == reached
+    account = throttled(40 + list(PASS_THROUGH).index(what))
+    assert [proxy.post(path, account, body).status_code for _ in range(2)] == [200, 429], "each request counts once"
+    assert proxy.post(path, "a-nobody", body).status_code == 200, "no deployment was put aside for a refusal"
+
+
+ODD: tuple[dict[str, Any], ...] = (
+    {"extra_body": "x"}, {"extra_body": [1]}, {"extra_body": None}, {"fallbacks": "x"}, {"fallbacks": ["m-openai", 3, None]},
+    {"metadata": "x"}, {"litellm_metadata": "x"}, {"litellm_metadata": {"spend_logs_metadata": "x", "stillwatch_seen": True}},
+    {"metadata": {"stillwatch_seen": True}}, {"proxy_server_request": None}, {"proxy_server_request": {"url": "/v1/embeddings"}},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_no_odd_request_goes_past_the_guard(proxy: Proxy, route: str) -> None:
+    for odd in ODD:
+        reached = proxy.reached()
+        refused = proxy.ask(route, "m-vllm", "a-block", stream=False, **odd)
+        assert refused.status_code in {400, 403}, odd
+        assert proxy.reached() == reached
+        answer = proxy.ask(route, "m-vllm", "a-mark", stream=False, **odd)
+        assert answer.status_code in {200, 400}, odd
+        if answer.status_code == 200:
+            assert proxy.last_body()["watermark"] == {"key": products.MARK}
 
 
 def proxy_log(proxy: Proxy, at_least: int = 0) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@ raises LiteLLM's own error, which reaches the client in the shape of the API tha
 be switched off for a key or a team, and its name goes to the client. No text of an error of ours may reach LiteLLM: it sends it to the client.
 
 A file for batches is asked about once, and each of its lines is handed in as well: those are marked and stripped, and not counted again.
+LiteLLM has routes that go past that hook (`/vllm/...` with a model of its own list, in 1.109.3). They meet the guard where LiteLLM chooses a
+deployment, which is before any model is called and does not count as a failure of one.
 Exchanges are in LiteLLM's own log, which `detect` reads as format `litellm`; the verdict stands there in `spend_logs_metadata`. This module
 alone imports LiteLLM, which is no dependency of ours: it runs inside the proxy's own environment.
 """
@@ -33,7 +35,15 @@ ACCOUNT_VARIABLE = "STILLWATCH_LITELLM_ACCOUNT"
 ACCOUNT_FIELDS = ("end_user_id", "user_id", "team_id", "api_key", "org_id", "key_alias")
 DEFAULT_ACCOUNT = "end_user_id,user_id,team_id,api_key"
 """The order in which `detect` reads LiteLLM's log: the first that is there is the account."""
-_VERDICT = "stillwatch_verdict"
+_SEEN = "stillwatch_seen"
+"""Note on a request that was decided about."""
+_HEADERS = "stillwatch_headers"
+_METADATA = {
+    "end_user_id": "user_api_key_end_user_id", "user_id": "user_api_key_user_id", "team_id": "user_api_key_team_id",
+    "api_key": "user_api_key_hash", "org_id": "user_api_key_org_id", "key_alias": "user_api_key_alias",
+}  # fmt: skip
+"""Where LiteLLM notes the fields of its key, for requests that come without one."""
+_PAST_THE_HOOK = "allm_passthrough_route"
 _BODY_AS_IT_IS = "pass_through_endpoint"
 """The kind of call whose body goes to the model as it is, without `extra_body` being merged."""
 _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
@@ -108,41 +118,113 @@ class StillwatchCallback(CustomLogger):  # type: ignore[misc]  # LiteLLM is not 
     ) -> dict[str, str] | None:
         """Tell the client what the verdict lets it know."""
         del user_api_key_dict, response, request_headers, litellm_call_info
-        verdict = _notes(data).get(_VERDICT)
-        if not isinstance(verdict, Verdict):
+        headers = _notes(data).get(_HEADERS)
+        return headers if isinstance(headers, dict) else None
+
+    async def async_filter_deployments(
+        self,
+        model: str,
+        healthy_deployments: list[Any],
+        messages: list[Any] | None,
+        request_kwargs: dict[str, Any] | None = None,
+        parent_otel_span: Any = None,
+    ) -> list[Any]:
+        """Refuse a request that went past the hook before the call; every deployment stays.
+
+        Raises:
+            ProxyException: in place of an answer.
+        """
+        del model, messages, parent_otel_span
+        notes = _notes(request_kwargs or {})
+        guard = self.running.admission.guard
+        refusal = notes.get(_SEEN)
+        if refusal is None:
+            try:
+                refusal = await self._admit_late(notes, request_kwargs or {})
+            except Exception as error:  # noqa: BLE001  # as above
+                verdict = guard.failed(error)
+                refusal = None if verdict.answers else refusal_of(verdict, anthropic=False)
+            notes[_SEEN] = True if refusal is None else refusal
+        if isinstance(refusal, Refusal):  # LiteLLM tries again by itself, and is told the same
+            raise _proxy_exception(refusal)
+        return healthy_deployments
+
+    async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
+        """Strip and mark the body of a request that went past the hook before the call.
+
+        Raises:
+            ProxyException: for one that was refused where deployments are chosen: LiteLLM goes on without a deployment then.
+        """
+        if getattr(call_type, "value", call_type) != _PAST_THE_HOOK:
             return None
-        return dict(verdict_headers(verdict, announce_marks=self._settings.announce_marks))
+        guard = self.running.admission.guard
+        refusal = _notes(kwargs).get(_SEEN)
+        if isinstance(refusal, Refusal):
+            raise _proxy_exception(refusal)
+        try:
+            body = kwargs.get("json")
+            if isinstance(body, dict):
+                changed = dict(body)
+                request = self._late_request(_notes(kwargs), kwargs)
+                self._change(changed, request, guard.standing(request), into_body=True)
+                kwargs["json"] = changed
+        except Exception as error:  # noqa: BLE001  # as above
+            verdict = guard.failed(error)
+            if not verdict.answers:
+                raise _proxy_exception(refusal_of(verdict, anthropic=False)) from None
+        return kwargs
 
     async def _admit(self, key: Any, data: Fields, call_type: str) -> Refusal | None:
         """Decide about a request, and change it."""
         self.running.watch()
-        request = self._request(key, data, call_type)
+        account = self._account({name: getattr(key, name, None) for name in self._fields})
+        request = self._request(account, data, call_type)
         guard = self.running.admission.guard
         line_of_a_batch = "proxy_server_request" not in data and call_type != _BODY_AS_IT_IS
         verdict = guard.standing(request) if line_of_a_batch else await guard.decide_shared(request)
         if not verdict.answers:
             return refusal_of(verdict, anthropic=speaks_anthropic(request.path))
-        self._strip(data)
-        if verdict.action is Action.MARK:
-            self._mark(data, request, verdict, into_body=line_of_a_batch or call_type == _BODY_AS_IT_IS)
-        if not line_of_a_batch and verdict.action is not Action.ALLOW:
-            _note(data, verdict)
+        self._change(data, request, verdict, into_body=line_of_a_batch or call_type == _BODY_AS_IT_IS)
+        if not line_of_a_batch:
+            _note(data, verdict, announce_marks=self._settings.announce_marks)
         return None
 
-    def _request(self, key: Any, data: Mapping[str, Any], call_type: str) -> GatewayRequest:
+    async def _admit_late(self, notes: Mapping[str, Any], call: Mapping[str, Any]) -> Refusal | None:
+        """Decide about a request of which there are only LiteLLM's notes."""
+        self.running.watch()
+        request = self._late_request(notes, call)
+        if request.account_id is None:  # LiteLLM's own, such as a look at a model's health
+            return None
+        verdict = await self.running.admission.guard.decide_shared(request)
+        return None if verdict.answers else refusal_of(verdict, anthropic=speaks_anthropic(request.path))
+
+    def _account(self, fields: Mapping[str, Any]) -> str | None:
+        return next((str(value) for name in self._fields if (value := fields.get(name))), None)
+
+    def _late_request(self, notes: Mapping[str, Any], call: Mapping[str, Any]) -> GatewayRequest:
+        return request_of(
+            account_id=self._account({name: notes.get(_METADATA[name]) for name in self._fields}),
+            time_us=self._clock() // 1_000,
+            path=f"/{str(call.get('endpoint', '')).lstrip('/')}",
+        )
+
+    def _request(self, account: str | None, data: Mapping[str, Any], call_type: str) -> GatewayRequest:
         sent = data.get("proxy_server_request")
         url = str(sent.get("url", "")) if isinstance(sent, Mapping) else ""
-        account = next((str(value) for name in self._fields if (value := getattr(key, name, None))), None)
         request = request_of(
             account_id=account, time_us=self._clock() // 1_000, path=unquote(urlsplit(url).path), body=data
         )
-        if request.route is Route.OTHER and call_type in _ROUTES:
-            endings = {Route.MESSAGES: "/v1/messages"}
-            route = _ROUTES[call_type]
-            return GatewayRequest(
-                account_id=account, time_us=request.time_us, route=route, path=endings.get(route, request.path)
-            )
-        return request
+        route = _ROUTES.get(call_type)
+        if request.route is not Route.OTHER or route is None:
+            return request
+        path = "/v1/messages" if route is Route.MESSAGES else request.path
+        return GatewayRequest(account_id=account, time_us=request.time_us, route=route, path=path)
+
+    def _change(self, data: Fields, request: GatewayRequest, verdict: Verdict, *, into_body: bool) -> None:
+        """Change what goes to the model, and nothing but that."""
+        self._strip(data)
+        if verdict.action is Action.MARK:
+            self._mark(data, request, verdict, into_body=into_body)
 
     def _strip(self, data: Fields) -> None:
         """Take out what no client may set, wherever LiteLLM would take it from."""
@@ -205,10 +287,13 @@ def _notes(data: Mapping[str, Any]) -> Fields:
     return {}
 
 
-def _note(data: Mapping[str, Any], verdict: Verdict) -> None:
+def _note(data: Mapping[str, Any], verdict: Verdict, *, announce_marks: bool) -> None:
     """Keep the verdict for the answer's headers, and say it in LiteLLM's log."""
     notes = _notes(data)
-    notes[_VERDICT] = verdict
+    notes[_SEEN] = True
+    if verdict.action is Action.ALLOW:
+        return
+    notes[_HEADERS] = dict(verdict_headers(verdict, announce_marks=announce_marks))
     said = {
         "action": verdict.action.value,
         "reason": verdict.reason.value,
