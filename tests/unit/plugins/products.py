@@ -29,7 +29,7 @@ CLAUSE = "general@1/no-pooling"
 APPEAL = "appeals@example.com"
 HOUR_US = 3_600 * 1_000_000
 HANDLE, MARK = "campaign-7", "00ff00ff00ff00ff"
-RATE = 6
+RATE = 1
 """Requests a minute of the account that is throttled: a burst of one."""
 OURS = {"a-mark": 0, "a-throttle": 1, "a-challenge": 2, "a-block": 3, "a-block-open": 4}
 """Accounts of the bundle and their rows; any other account is allowed."""

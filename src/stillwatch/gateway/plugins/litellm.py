@@ -145,8 +145,8 @@ class StillwatchCallback(CustomLogger):  # type: ignore[misc]  # LiteLLM is not 
                 verdict = guard.failed(error)
                 refusal = None if verdict.answers else refusal_of(verdict, anthropic=False)
             notes[_SEEN] = True if refusal is None else refusal
-        if isinstance(refusal, Refusal):  # LiteLLM tries again by itself, and is told the same
-            raise _proxy_exception(refusal)
+        if isinstance(refusal, Refusal):
+            raise _late_exception(refusal)
         return healthy_deployments
 
     async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
@@ -160,7 +160,7 @@ class StillwatchCallback(CustomLogger):  # type: ignore[misc]  # LiteLLM is not 
         guard = self.running.admission.guard
         refusal = _notes(kwargs).get(_SEEN)
         if isinstance(refusal, Refusal):
-            raise _proxy_exception(refusal)
+            raise _late_exception(refusal)
         try:
             body = kwargs.get("json")
             if isinstance(body, dict):
@@ -171,7 +171,7 @@ class StillwatchCallback(CustomLogger):  # type: ignore[misc]  # LiteLLM is not 
         except Exception as error:  # noqa: BLE001  # as above
             verdict = guard.failed(error)
             if not verdict.answers:
-                raise _proxy_exception(refusal_of(verdict, anthropic=False)) from None
+                raise _late_exception(refusal_of(verdict, anthropic=False)) from None
         return kwargs
 
     async def _admit(self, key: Any, data: Fields, call_type: str) -> Refusal | None:
@@ -302,6 +302,16 @@ def _note(data: Mapping[str, Any], verdict: Verdict, *, announce_marks: bool) ->
     }
     logged = notes.get("spend_logs_metadata")
     notes["spend_logs_metadata"] = {**(logged if isinstance(logged, Mapping) else {}), "stillwatch": said}
+
+
+def _late_exception(refusal: Refusal) -> Any:
+    """Give LiteLLM's error for the place where it chooses deployments and counts their failures.
+
+    It takes `status_code` for the model's: after a 400 it neither tries again nor puts a deployment aside. The client gets `code`.
+    """
+    error = _proxy_exception(refusal)
+    error.status_code = 400
+    return error
 
 
 def _proxy_exception(refusal: Refusal) -> Any:
