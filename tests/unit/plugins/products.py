@@ -135,7 +135,9 @@ def wait_for(url: str, running: subprocess.Popen[bytes], output: Path, *, second
                 return
         except httpx.HTTPError:
             time.sleep(0.1)
-    raise AssertionError(f"nothing answers at {url} after {seconds} s: {output.read_text(errors='replace')[-2_000:]}")
+    raise AssertionError(
+        f"nothing answers at {url} (exit code {running.poll()}, limit {seconds} s): {output.read_text(errors='replace')[-2_000:]}"
+    )
 
 
 def source_path() -> dict[str, str]:

@@ -462,3 +462,45 @@ def test_without_redis_this_process_counts_and_nobody_waits(proxy: Proxy) -> Non
 def test_no_prompt_is_in_what_the_proxy_prints(proxy: Proxy) -> None:
     proxy.ask("/v1/chat/completions", "m-openai", "a-block", stream=False, text=SECRET)
     assert SECRET not in (proxy.folder / "litellm.txt").read_text()
+
+
+FAILING = """
+import asyncio, os, sys
+from types import SimpleNamespace
+from litellm.proxy._types import ProxyException
+from stillwatch.gateway.plugins.litellm import callback_from_environment
+
+callback = callback_from_environment()
+async def broken(request):
+    raise KeyError(sys.argv[1])
+callback.running.admission.guard.decide_shared = broken
+
+async def ask():
+    data = {"model": "m", "messages": [{"role": "user", "content": sys.argv[1]}], "proxy_server_request": {"url": "/v1/messages"}}
+    try:
+        await callback.async_pre_call_hook(SimpleNamespace(user_id="a-nobody"), None, data, "acompletion")
+        print("answered")
+    except ProxyException as error:
+        print(error.code, error.message)
+    print(dict(callback.running.admission.guard.failures))
+
+asyncio.run(ask())
+"""
+
+
+@pytest.mark.parametrize(
+    ("when_failing", "said"), [("open", "answered"), ("closed", "503 The gateway could not decide")]
+)
+def test_a_failure_of_the_guard_is_answered_as_it_is_set_and_its_text_goes_nowhere(
+    tmp_path: Path, when_failing: str, said: str
+) -> None:
+    python = products.environment_of("litellm", "python")
+    products.write_files(tmp_path)
+    settings = products.settings_in(tmp_path, when_failing=when_failing)
+    own = {**products.source_path(), **settings, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PATH": str(python.parent)}
+    done = subprocess.run(
+        [python, "-c", FAILING, SECRET], env=own, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.splitlines()[0].startswith(said)
+    assert "{'KeyError': 1}" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
