@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 from benchmarks.invocation import machine
 from benchmarks.open_loop import arrivals, percentile, run_open_loop
 
@@ -39,7 +40,6 @@ from stillwatch.gateway.request import GatewayRequest
 from stillwatch.integrity.enforcement_bundle import LoadedBundle, read_bundle, write_bundle
 from stillwatch.integrity.signing import SignatureType, generate_key
 from stillwatch.records.decision import Action, BundleEntry, EnforcementBundle, WhenStale
-from stillwatch.simulation.upstream import Upstream, running
 
 ACCOUNTS = 1_000_000
 RATE = 500.0
@@ -200,8 +200,17 @@ def _compared(found: dict[str, list[list[float]]]) -> dict[str, Any]:
     return result
 
 
+_MODEL = """
+import time
+from stillwatch.simulation.upstream import Upstream, running
+with running(Upstream(seed=1, keep=10)) as url:
+    print(url, flush=True)
+    time.sleep(3_600)
+"""
+
+
 def through_proxy(rounds: int, seconds: float, rate: float) -> dict[str, Any]:
-    """Measure the reverse proxy over loopback, in turns with the model asked directly."""
+    """Measure the reverse proxy over loopback, in turns with the model asked directly; model, guard and generator are processes of their own."""
     command = [
         sys.executable,
         "-m",
@@ -213,26 +222,40 @@ def through_proxy(rounds: int, seconds: float, rate: float) -> dict[str, Any]:
         "--account-header",
         HEADER,
     ]
-    with running(Upstream(seed=1, keep=10)) as direct:
-        guard = subprocess.Popen(
+    with subprocess.Popen([sys.executable, "-c", _MODEL], stdout=subprocess.PIPE, text=True) as model:
+        direct = _line(model)
+        with subprocess.Popen(
             [*command, "--upstream", direct], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        try:
-            assert guard.stdout is not None  # noqa: S101
-            said = ""
-            while "}" not in said:
-                said += guard.stdout.readline()
-            urls = {"without": direct, "with": f"http://{json.loads(said)['listen']}"}
-            found: dict[str, list[list[float]]] = {name: [] for name in urls}
-            for number in range(rounds + 1):
-                for name in sorted(urls, reverse=bool(number % 2)):
-                    latencies = asyncio.run(_over_http(urls[name], arrivals(rate, seconds, SEED + number)))
-                    if number:
-                        found[name].append(latencies)
-        finally:
-            guard.terminate()
-            guard.wait(30)
-    return {**_compared(found), "rate": rate}
+        ) as guard:
+            try:
+                said = ""
+                while "}" not in said:
+                    said += _line(guard)
+                urls = {"without": direct, "with": f"http://{json.loads(said)['listen']}"}
+                found: dict[str, list[list[float]]] = {name: [] for name in urls}
+                watched = psutil.Process(guard.pid)
+                before = 0.0
+                for number in range(rounds + 1):
+                    for name in sorted(urls, reverse=bool(number % 2)):
+                        latencies = asyncio.run(_over_http(urls[name], arrivals(rate, seconds, SEED + number)))
+                        if number:
+                            found[name].append(latencies)
+                    if not number:
+                        before = sum(watched.cpu_times()[:2])
+                spent = sum(watched.cpu_times()[:2]) - before
+            finally:
+                guard.terminate()
+                model.terminate()
+    asked = sum(map(len, found["with"]))
+    return {**_compared(found), "rate": rate, "guard_processor_us": spent / asked * 1e6}
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None  # noqa: S101
+    line = process.stdout.readline().strip()
+    if not line:
+        raise ValueError(f"process {process.args!r} ended before it was ready")
+    return line
 
 
 async def _over_http(url: str, times: list[float]) -> list[float]:
@@ -246,7 +269,7 @@ async def _over_http(url: str, times: list[float]) -> list[float]:
                 if answer.status != 200:
                     raise ValueError(f"got status {answer.status}, expected 200")
 
-        return await run_open_loop(times, ask)
+        return await run_open_loop(times, ask, early_s=0.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -268,6 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"processor time of a request in process, us: {processor['without']:.0f} without, {processor['with']:.0f} with"
     )
+    print(f"processor time of the proxy for a request, us: {proxied['guard_processor_us']:.0f}")
     for what, found, goals in (
         ("ASGI middleware", middle, (GOAL_P50_MS, GOAL_P99_MS)),
         ("reverse proxy", proxied, None),

@@ -26,12 +26,15 @@ def arrivals(rate: float, seconds: float, seed: int) -> list[float]:
     return found
 
 
-async def run_open_loop(times: list[float], ask: Callable[[int], Awaitable[None]]) -> list[float]:
+async def run_open_loop(
+    times: list[float], ask: Callable[[int], Awaitable[None]], *, early_s: float = EARLY_S
+) -> list[float]:
     """Ask at these times, whatever became of the requests before.
 
     Args:
         times: of arrival, seconds.
         ask: makes request number n, and returns when it is answered.
+        early_s: how long before an arrival the generator stops to sleep; 0 leaves the processor to others, and arrivals may be late.
 
     Returns:
         Seconds from each arrival to its answer, in the order of arrival.
@@ -48,7 +51,7 @@ async def run_open_loop(times: list[float], ask: Callable[[int], Awaitable[None]
     for number, at in enumerate(times):
         due = begun + at
         while (left := due - perf_counter()) > 0:  # noqa: ASYNC110  # nobody could set an event at that time
-            await asyncio.sleep(left - EARLY_S if left > EARLY_S else 0)
+            await asyncio.sleep(left - early_s if left > early_s else 0)
         tasks.append(loop.create_task(one(number, due)))
     await asyncio.gather(*tasks)
     return latencies

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
+from gateway_world import Served
 from hypothesis import settings
 
 from stillwatch.simulation.upstream import Upstream, running
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
-
-
-@dataclass(frozen=True)
-class Served:
-    """A model and where it is."""
-
-    model: Upstream
-    url: str
 
 
 @pytest.fixture

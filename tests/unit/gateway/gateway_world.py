@@ -21,7 +21,7 @@ from stillwatch.gateway.serving import Places, Serving, serve
 from stillwatch.integrity.enforcement_bundle import LoadedBundle, read_bundle, write_bundle
 from stillwatch.integrity.signing import SignatureType, SignerKey
 from stillwatch.records.decision import Action, BundleEntry, EnforcementBundle, WhenStale
-from stillwatch.simulation.upstream import Asked
+from stillwatch.simulation.upstream import Asked, Upstream
 
 KEY = SignerKey(name="example.com/bundles", type=SignatureType.NOTE, seed=bytes(range(32)))
 NAME = "example.com/gateway"
@@ -66,6 +66,14 @@ def loaded(version: int = 1, accounts: Mapping[str, int] | None = None, **more: 
 def door(guard: Guard | None = None, **more: object) -> Admission:
     identity = IdentitySettings(account_header=HEADER)
     return Admission(Guard(loaded()) if guard is None else guard, **{"identity": identity, **more})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model and where it is."""
+
+    model: Upstream
+    url: str
 
 
 @dataclass(frozen=True)

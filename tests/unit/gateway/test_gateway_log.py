@@ -11,9 +11,8 @@ import httpx
 import pyarrow as pa
 import pytest
 from asgi_world import serving_asgi
-from gateway_world import HEADER, MARK_KEY, SGLANG, door, guarding, loaded
+from gateway_world import HEADER, MARK_KEY, SGLANG, Served, door, guarding, loaded
 
-from conftest import Served
 from stillwatch.gateway.exchange_log import MOST_ANSWER, Answered, ExchangeLog, line_of
 from stillwatch.gateway.guard import Guard
 from stillwatch.intake.collector import Collector

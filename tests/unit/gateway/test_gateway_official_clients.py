@@ -9,9 +9,8 @@ import anthropic
 import httpx
 import openai
 import pytest
-from gateway_world import HEADER, Running, door, guarding, loaded
+from gateway_world import HEADER, Running, Served, door, guarding, loaded
 
-from conftest import Served
 from stillwatch.gateway.guard import Guard
 
 CHAT = [{"role": "user", "content": "Hello"}]

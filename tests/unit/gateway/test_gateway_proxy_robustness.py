@@ -13,9 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from gateway_world import HEADER, HOUR, KEY, NAME, NOW, bundle_bytes, door, guarding, loaded, talk
+from gateway_world import HEADER, HOUR, KEY, NAME, NOW, Served, bundle_bytes, door, guarding, loaded, talk
 
-from conftest import Served
 from stillwatch.gateway.bundle_source import BundleSource
 from stillwatch.gateway.errors import GatewaySettingError
 from stillwatch.gateway.guard import Guard

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from gateway_world import HEADER, NOW, door, guarding, loaded
+from gateway_world import HEADER, NOW, Served, door, guarding, loaded
 from redis_server import PROGRAM, RedisServer
 
-from conftest import Served
 from stillwatch.gateway.guard import Guard
 from stillwatch.gateway.request import GatewayRequest
 from stillwatch.gateway.shared_rates import RedisRates
