@@ -7,7 +7,9 @@ import gzip
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -328,3 +330,18 @@ def test_while_the_guard_is_gone_requests_pass_as_the_page_sets_it(edge: Edge, f
             break
         threading.Event().wait(0.1)
     assert edge.post(filtered, "a-block").status_code == 403
+
+
+@pytest.mark.parametrize("filtered", FILTERS)
+def test_no_request_is_lost_or_answered_twice_when_the_guard_dies_under_load(edge: Edge, filtered: str) -> None:
+    begun = edge.reached()
+    asked = 400
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(edge.post, filtered, "a-nobody") for _ in range(asked)]
+        while edge.reached() < begun + asked // 4:
+            threading.Event().wait(0.005)
+        edge.served.stop()
+        statuses = Counter(one.result().status_code for one in answers)
+    edge.served.start()
+    assert statuses == {200: asked}
+    assert edge.reached() == begun + asked
