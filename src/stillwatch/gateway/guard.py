@@ -101,7 +101,7 @@ class Guard:
             if rate:
                 verdict = self._local(verdict, request, rate)
         except Exception as error:  # noqa: BLE001  # the guard's boundary: no failure of ours may become the client's
-            verdict = self._failed(error)
+            verdict = self.failed(error)
         self.verdicts[verdict.reason] += 1
         return verdict
 
@@ -115,9 +115,13 @@ class Guard:
                     wait = await self._shared.wait_us(request.account_id, rate)
                 verdict = self._local(verdict, request, rate) if wait is None else _throttled(verdict, wait)
         except Exception as error:  # noqa: BLE001  # the guard's boundary, as above
-            verdict = self._failed(error)
+            verdict = self.failed(error)
         self.verdicts[verdict.reason] += 1
         return verdict
+
+    def standing(self, request: GatewayRequest) -> Verdict:
+        """Give the verdict on an account without counting a request of it; for parts of a request that was decided before."""
+        return self._look_up(request)[0]
 
     def _look_up(self, request: GatewayRequest) -> tuple[Verdict, int]:
         """Give the verdict of the account's row, and its reduced rate; 0 for none."""
@@ -134,7 +138,8 @@ class Guard:
     def _local(self, verdict: Verdict, request: GatewayRequest, rate: int) -> Verdict:
         return _throttled(verdict, self._rates.wait_us(request.account_id or "", rate, request.time_us))
 
-    def _failed(self, error: Exception) -> Verdict:
+    def failed(self, error: Exception) -> Verdict:
+        """Give the verdict on a request at which this guard or the plug-in around it failed: as the operator set."""
         self.failures[type(error).__name__] += 1
         action = Action.ALLOW if self._when_failing is WhenStale.OPEN else Action.BLOCK
         return Verdict(action=action, reason=ReasonCode.GUARD_FAILED, stale=True)

@@ -15,6 +15,8 @@ from stillwatch.records.decision import Action
 from stillwatch.records.verdict import ReasonCode, Verdict
 
 ACTION_HEADER, REASON_HEADER, DECISION_HEADER = "x-stillwatch-action", "x-stillwatch-reason", "x-stillwatch-decision"
+MARK_HEADER = "x-stillwatch-mark-key"
+"""To the model's side: handle of the key that marks the answer."""
 LONGEST_WAIT_OF_SDKS = 60
 """Seconds; the official SDKs ignore a longer `Retry-After` and would try again at once."""
 _MOST_HEADER = 200
@@ -115,6 +117,13 @@ def verdict_headers(verdict: Verdict, *, announce_marks: bool = False) -> tuple[
     if verdict.decision_id:
         found.append((DECISION_HEADER, _header_text(verdict.decision_id)))
     return tuple(found)
+
+
+def mark_headers(verdict: Verdict | None) -> tuple[tuple[str, str], ...]:
+    """Give the header that names the mark's key to the model's side, where a body cannot be changed: a route can lead to a pool that marks."""
+    if verdict is None or verdict.action is not Action.MARK or verdict.key_id is None:
+        return ()
+    return ((MARK_HEADER, _header_text(verdict.key_id)),)
 
 
 def _said(verdict: Verdict) -> tuple[int, str]:

@@ -8,6 +8,5 @@ else does; and that verification raises, or what it verified is so. It stores no
 from __future__ import annotations
 
 from stillwatch.integrity.canonical import canonical_bytes
-from stillwatch.integrity.digest import digest_bytes, digest_table
 
-__all__ = ["canonical_bytes", "digest_bytes", "digest_table"]
+__all__ = ["canonical_bytes"]

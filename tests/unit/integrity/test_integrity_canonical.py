@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.integrity import canonical_bytes, digest_bytes
+from stillwatch.integrity import canonical_bytes
 from stillwatch.integrity.canonical import require_canonical
+from stillwatch.integrity.digest import digest_bytes
 from stillwatch.integrity.errors import CanonicalFormError
 from stillwatch.records.campaign import Finding, Link
 from stillwatch.records.sketch import Intent

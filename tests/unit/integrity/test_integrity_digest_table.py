@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillwatch.integrity import digest_table
+from stillwatch.integrity.digest import digest_table
 from stillwatch.integrity.errors import DigestError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
