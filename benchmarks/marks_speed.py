@@ -35,6 +35,7 @@ from stillwatch.watermark.unit_store import distinct
 
 GOAL_TOKEN_KEYS_PER_SECOND = 100_000_000
 GOAL_ATTRIBUTION_SECONDS = 2.0
+GOAL_ATTRIBUTION_TOKENS = 1_000_000
 OURS: tuple[tuple[str, Parameters, int, int], ...] = (
     ("sglang-gumbel@murmur3-v1", {}, 1_000_000, 256),
     ("sglang-dual@murmur3-v1", {}, 1_000_000, 16),
@@ -175,6 +176,7 @@ def _print(ours: list[Any], duplicates: dict[str, float], attribution: dict[str,
         print(f"de-duplication {name}: {value / 1e6:,.1f} M/s")
     for name, one in attribution.items():
         met = "met" if one["scoring_seconds"] <= GOAL_ATTRIBUTION_SECONDS else "missed"
+        met = met if one["tokens"] >= GOAL_ATTRIBUTION_TOKENS else "not judged at this size"
         print(
             f"{name}: {one['tokens']:,} tokens x {one['keys']:,} keys in {one['scoring_seconds']:.2f} s ({one['scoring_processor_seconds']:.2f} s "
             f"of the processor), goal 2 s {met}; adding {one['adding_seconds']:.2f} s; de-duplication, 999 decoys and conclusions too "
