@@ -19,10 +19,52 @@ DEFAULT_WORDS = 24
 MOST_WORDS = 4_096
 TOP = 5
 """Alternatives for each token where log-probabilities are asked for."""
-_WORDS = (
-    "still water runs deep and clear under the old stone bridge where light falls on green moss while slow wind moves "
-    "through tall grass toward the quiet shore of a wide lake that holds every cloud as if it were its own small boat"
-).split()
+_WORDS = [
+    "still",
+    "water",
+    "runs",
+    "deep",
+    "and",
+    "clear",
+    "under",
+    "the",
+    "old",
+    "stone",
+    "bridge",
+    "where",
+    "light",
+    "falls",
+    "on",
+    "green",
+    "moss",
+    "while",
+    "slow",
+    "wind",
+    "moves",
+    "through",
+    "tall",
+    "grass",
+    "toward",
+    "the",
+    "quiet",
+    "shore",
+    "of",
+    "a",
+    "wide",
+    "lake",
+    "that",
+    "holds",
+    "every",
+    "cloud",
+    "as",
+    "if",
+    "it",
+    "were",
+    "its",
+    "own",
+    "small",
+    "boat",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
