@@ -182,7 +182,7 @@ def _count(run: _Run, batch: list[DrillRequest], progress: Progress) -> None:
 
 def _detect_and_decide(run: _Run, now_us: int) -> None:
     """Run the detection over the gateway's log until now, and decide about what it flags."""
-    _flush(run.gateway)
+    run.gateway.wait_for_log()
     found = _flagged(run, run.gateway.log_path, run.folder / "case", now_us)
     run.detections += 1
     flagged = {member for campaign in found for member in campaign.members}
@@ -245,16 +245,6 @@ def _control_alarms(run: _Run, seed: int) -> int:
         for row, (account, key) in zip(rows, names, strict=True):
             file.write(json.dumps(row | {"account_id": account, "api_key_id": key}) + "\n")
     return len(_flagged(run, shuffled, run.folder / "control", max(row["time_us"] for row in rows)))
-
-
-def _flush(gateway: DrillGateway) -> None:
-    """Wait until every exchange that came is a line of the log."""
-    while gateway.log.waiting() or gateway.log.written + gateway.log.dropped < _passed(gateway):
-        time.sleep(0.002)
-
-
-def _passed(gateway: DrillGateway) -> int:
-    return sum(gateway.guard.verdicts.values())
 
 
 def _outcome(run: _Run, seed: int, alarms: int, seconds: float) -> CampaignOutcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,11 @@ class DrillGateway:
     def send_in_order(self, requests: Sequence[DrillRequest]) -> list[int]:
         """Send requests one after the other, each at its own time by the gateway's clock; give the statuses."""
         return self._wait(self._send_in_order(requests))
+
+    def wait_for_log(self) -> None:
+        """Wait until every exchange that passed is a line of the log."""
+        while self.log.written + self.log.dropped < sum(self.guard.verdicts.values()):
+            time.sleep(0.002)
 
     def load(self, bundle: EnforcementBundle, accounts: dict[str, int]) -> bool:
         """Sign a bundle, put it in its place, and have the gateway look.
