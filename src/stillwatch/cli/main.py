@@ -25,6 +25,7 @@ from stillwatch.cli import (
     evaluate,
     explain,
     formats,
+    guard,
     indicators,
     ledger,
     simulate,
@@ -49,6 +50,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (terms.HELP, terms.VERBS),
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
+    (guard.HELP, guard.guard),
     (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),
 )

@@ -46,12 +46,11 @@ def without(body: bytes, names: Collection[str]) -> bytes:
     """
     start, cuts, end = _commas(body)
     edges = [start, *cuts, end]
-    kept = []
-    for number, left in enumerate(edges[:-1]):
-        member = body[left + 1 : edges[number + 1]]
-        if _name(member) not in names:
-            kept.append(member)
-    return body[: start + 1] + b",".join(kept) + body[end:]
+    members = [body[left + 1 : edges[number + 1]] for number, left in enumerate(edges[:-1])]
+    kept = [one for one in members if _name(one) not in names]
+    last = members[-1]
+    space = b"" if kept and kept[-1] is last else last[len(last.rstrip()) :]  # before the closing brace
+    return body[: start + 1] + b",".join(kept) + space + body[end:]
 
 
 def with_member(body: bytes, name: str, value: Any) -> bytes:

@@ -67,7 +67,7 @@ class Asked:
     answered: bool = False
     """Whether the last byte of the answer was handed to the connection."""
     sent: bytes = b""
-    """The answer's bytes; empty where bodies are not kept."""
+    """The answer's bytes, as far as they were handed to the connection."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,8 +133,8 @@ class Upstream:
                 return _cut(request, response)
             if number == wrong.stall_after_events:
                 await asyncio.Event().wait()
-            await response.write(event)
             asked.sent += event
+            await response.write(event)
             await asyncio.sleep(wrong.event_gap_s)
         await response.write_eof()
         self._finished(asked)
@@ -162,8 +162,8 @@ class Upstream:
         if self.misbehaviour.drop_after_events is not None:
             await response.write(data[: len(data) // 2])
             return _cut(request, response)
-        await response.write(data)
         asked.sent = data
+        await response.write(data)
         await response.write_eof()
         self._finished(asked)
         return response

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter_ns
 
@@ -75,6 +76,7 @@ class ReverseProxy:
         """What came of requests that went to the model: `answered`, `broken-off`, `left` by the client, or a trouble."""
         self.in_flight = 0
         self.stopping = False
+        self._idle: asyncio.Event | None = None
 
     async def start(self) -> None:
         """Open the connections to the model."""
@@ -100,9 +102,10 @@ class ReverseProxy:
             grace_s: how long answers may still take.
         """
         self.stopping = True
-        end = asyncio.get_running_loop().time() + grace_s
-        while self.in_flight and asyncio.get_running_loop().time() < end:
-            await asyncio.sleep(0.02)
+        self._idle = asyncio.Event()
+        if self.in_flight:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), grace_s)
         if self._session is not None:
             await self._session.close()
 
@@ -117,6 +120,8 @@ class ReverseProxy:
             return await self._forward(request, admitted, begun)
         finally:
             self.in_flight -= 1
+            if self._idle is not None and not self.in_flight:
+                self._idle.set()
 
     async def _admit(self, request: web.BaseRequest) -> tuple[Admitted, bool]:
         """Look at a request; say too whether its body was read to the end."""
