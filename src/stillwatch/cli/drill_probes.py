@@ -29,6 +29,8 @@ ROUTES: Mapping[str, str] = {
 Send = Callable[[str, dict[str, str], bytes], Answered]
 """Sends path, headers and body, and gives the answer."""
 HOUR_US = 3_600 * 1_000_000
+BEGIN_US = 1_780_000_000 * 1_000_000
+"""Where the clock of these drills begins; microseconds UTC."""
 _MORE: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("chat", "logprobs"): {"logprobs": True},
     ("chat", "alternatives"): {"logprobs": True, "top_logprobs": 5},
@@ -65,7 +67,7 @@ def probe_marking(gateway: DrillGateway, send: Send, handle: str, samples: int) 
         samples: requests on each route, streamed and whole in turn.
     """
     account = f"drill-{secrets.token_hex(6)}"
-    gateway.now_us = gateway.now_us or HOUR_US
+    gateway.now_us = gateway.now_us or BEGIN_US
     entry = BundleEntry(
         action=Action.MARK,
         decision_id="d-drill",
@@ -161,7 +163,7 @@ def probe_log(gateway: DrillGateway, samples: int) -> list[LoggedProbe]:
         gateway: that runs; its log is read once every line is written.
         samples: requests on each route, streamed and whole in turn.
     """
-    gateway.now_us = gateway.now_us or HOUR_US
+    gateway.now_us = gateway.now_us or BEGIN_US
     sent: dict[str, tuple[str, bool]] = {}
     for route, path in ROUTES.items():
         for number in range(samples):

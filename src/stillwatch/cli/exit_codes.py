@@ -34,6 +34,8 @@ class ExitCode(IntEnum):
     """Done, campaigns were flagged, and `--fail-on-findings` was given."""
     UNVERIFIED = 11
     """A ledger, proof, signature or time stamp does not hold."""
+    DRILL_MISSED = 12
+    """Done, the drill did not pass, and `--fail-on-miss` was given."""
     INTERRUPTED = 130
     """Interrupted from the keyboard."""
 
@@ -49,6 +51,7 @@ MEANINGS = {
     ExitCode.REFUSED: "the actor has no role that allows it",
     ExitCode.FINDINGS: "done, campaigns were flagged, and --fail-on-findings was given",
     ExitCode.UNVERIFIED: "a ledger, proof, signature or time stamp does not hold",
+    ExitCode.DRILL_MISSED: "done, the drill did not pass, and --fail-on-miss was given",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }
 
@@ -70,6 +73,7 @@ ERROR_CODES = {
     "stillwatch.evidence.errors.SealError": ExitCode.UNVERIFIED,
     "stillwatch.evidence.errors.MissingLibraryError": ExitCode.MISSING,
     "stillwatch.gateway.errors.GatewayError": ExitCode.USAGE,
+    "stillwatch.governance.errors.GovernanceError": ExitCode.INPUT,
     "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
     "stillwatch.intake.errors.SettingError": ExitCode.USAGE,
     "stillwatch.integrity.errors.EnforcementBundleError": ExitCode.UNVERIFIED,

@@ -22,6 +22,7 @@ from stillwatch.cli import (
     decide,
     demo,
     detect,
+    drill,
     evaluate,
     explain,
     formats,
@@ -51,6 +52,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
     (guard.HELP, guard.guard),
+    (drill.HELP, drill.VERBS),
     (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),
 )

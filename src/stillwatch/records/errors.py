@@ -13,6 +13,7 @@ The tree (each package keeps its own branch in `errors.py`)::
      ├── sketches.errors.SketchError
      ├── detection.errors.DetectionError
      ├── decisions.errors.DecisionsError
+     ├── governance.errors.GovernanceError
      └── simulation.errors.SimulationError
 """
 
