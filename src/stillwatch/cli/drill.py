@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +19,7 @@ from stillwatch.cli.verb_help import VerbHelp
 
 if TYPE_CHECKING:
     from stillwatch.cli.drill_probes import Send
-    from stillwatch.governance.drills import ControlState, DrillResult
+    from stillwatch.governance.drills import ControlState
     from stillwatch.records.claim import Claim, Inconclusive
     from stillwatch.records.terms import Terms
 
@@ -65,9 +64,7 @@ Ledger = Annotated[
     str | None, typer.Option("--ledger", metavar="URL", help="Keep the result in this ledger; needs --actor.")
 ]
 Actor = Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Who runs the drill, for the ledger.")]
-FailOnMiss = Annotated[
-    bool, typer.Option("--fail-on-miss", help="End with exit code 12 where the drill did not pass.")
-]
+FailOnMiss = Annotated[bool, typer.Option("--fail-on-miss", help="End with exit code 12 where the drill did not pass.")]
 Samples = Annotated[int, typer.Option("--samples", metavar="N", min=2, max=1_000, help="Requests on each route.")]
 Url = Annotated[
     str | None,
@@ -243,7 +240,9 @@ def log(
             probes = probe_log(gateway, samples)
     state, why, figures = log_outcome(probes)
     terminal = open_terminal(as_json=as_json)
-    _route_table(terminal, {route: {"logged": one["logged"], **one["filled"]} for route, one in figures["routes"].items()})
+    _route_table(
+        terminal, {route: {"logged": one["logged"], **one["filled"]} for route, one in figures["routes"].items()}
+    )
     settings = {"samples": samples}
     return _finish(terminal, "log", state, why, settings, figures, (), began, ledger, actor, fail=fail_on_miss)
 
@@ -363,9 +362,17 @@ def _campaign_table(terminal: Terminal, figures: Mapping[str, Any]) -> None:
     table = Table(title=f"{figures['seeds']} runs", title_justify="left")
     for column in ("", "median", "interval (95%)"):
         table.add_column(column)
-    for name in ("answers_before_alert", "answers_before_action", "answers_in_all", "hours_to_alert", "hours_to_action"):
+    for name in (
+        "answers_before_alert",
+        "answers_before_action",
+        "answers_in_all",
+        "hours_to_alert",
+        "hours_to_action",
+    ):
         low, high = figures[name]["interval"]
-        table.add_row(name.replace("_", " "), _number(figures[name]["median"]), f"{_number(low, '-')} to {_number(high)}")
+        table.add_row(
+            name.replace("_", " "), _number(figures[name]["median"]), f"{_number(low, '-')} to {_number(high)}"
+        )
     for name in ("alarmed", "acted", "control_alarmed"):
         low, high = figures[name]["interval"]
         table.add_row(

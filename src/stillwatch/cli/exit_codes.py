@@ -62,6 +62,7 @@ ERROR_CODES = {
     "stillwatch.cli.errors.MissingExtraError": ExitCode.MISSING,
     "stillwatch.cli.errors.OutputError": ExitCode.OUTPUT,
     "stillwatch.decisions.errors.DecisionsError": ExitCode.INPUT,
+    "stillwatch.decisions.errors.DisclosureError": ExitCode.REFUSED,
     "stillwatch.decisions.errors.FourEyesError": ExitCode.REFUSED,
     "stillwatch.decisions.errors.ReplayError": ExitCode.UNVERIFIED,
     "stillwatch.engines.errors.EngineUnavailableError": ExitCode.MISSING,

@@ -18,6 +18,7 @@ import typer
 
 from stillwatch.cli import (
     bundle,
+    canary,
     case,
     decide,
     demo,
@@ -29,6 +30,7 @@ from stillwatch.cli import (
     guard,
     indicators,
     ledger,
+    shadow,
     simulate,
     terms,
     version,
@@ -52,6 +54,8 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
     (guard.HELP, guard.guard),
+    (shadow.HELP, shadow.VERBS),
+    (canary.HELP, canary.VERBS),
     (drill.HELP, drill.VERBS),
     (indicators.HELP, indicators.VERBS),
     (version.HELP, version.version),

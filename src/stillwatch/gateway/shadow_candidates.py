@@ -155,7 +155,10 @@ def why_not(row: Mapping[str, Any], candidate: Candidate, pinned: frozenset[str]
     kinds = {tool.get("type") for tool in tools if isinstance(tool, Mapping)} if isinstance(tools, list) else set()
     several = any(isinstance(body.get(name), int) and body[name] > 1 for name in ("n", "best_of"))
     checks = (
-        (not body or not isinstance(row.get("response"), (Mapping, str)), "the log holds no text; start the guard with it"),
+        (
+            not body or not isinstance(row.get("response"), (Mapping, str)),
+            "the log holds no text; start the guard with it",
+        ),
         (route_of(candidate.path) not in GENERATING, "the route does not answer with text"),
         (row.get("status") != 200 or not row.get("response_complete"), "the answer did not come to its end"),
         (answer.finish_reason is None, "the answer says no finish reason"),

@@ -12,7 +12,17 @@ from typing import Any
 
 from stillwatch.governance.drills import ControlState
 
-NEEDED_FIELDS = ("time_us", "account_id", "exchange_id", "prompt", "model", "endpoint", "status", "response", "latency_ms")
+NEEDED_FIELDS = (
+    "time_us",
+    "account_id",
+    "exchange_id",
+    "prompt",
+    "model",
+    "endpoint",
+    "status",
+    "response",
+    "latency_ms",
+)
 """Columns of an exchange that detection and a case need on every route that answers with text."""
 EXPOSURES = ("logprobs", "alternatives", "samples", "reasoning")
 """What an answer may show beyond its text: log-probabilities, alternatives at a token, several samples of one prompt, raw reasoning."""

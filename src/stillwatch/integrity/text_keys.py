@@ -25,37 +25,42 @@ KEY_VERSION = "stillwatch-text-key/v1"
 KEY_BYTES = 32
 NONCE_BYTES = 12
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_MASTER_LINE = re.compile(rf"{re.escape(MASTER_VERSION)} ([0-9a-f]{{{2 * KEY_BYTES}}})\n?")
 _WRAPPED_LINE = re.compile(rf"{re.escape(KEY_VERSION)} ([0-9a-f]+)\n")
 
 
-def write_master_key(path: Path) -> None:
-    """Make a master key in a file that only its owner can read.
+def write_secret(path: Path, version: str = MASTER_VERSION) -> bytes:
+    """Draw a secret of 32 bytes into a file that only its owner can read, and give it.
+
+    Args:
+        path: of a file that is not there yet.
+        version: what the secret is for; a secret for one thing cannot be read as one for another.
 
     Raises:
         TextKeyError: where there is a file already, or it cannot be written.
     """
-    _write_new(path, f"{MASTER_VERSION} {os.urandom(KEY_BYTES).hex()}\n")
+    secret = os.urandom(KEY_BYTES)
+    _write_new(path, f"{version} {secret.hex()}\n")
+    return secret
 
 
-def read_master_key(path: Path) -> bytes:
-    """Read a master key, 32 bytes.
+def read_secret(path: Path, version: str = MASTER_VERSION) -> bytes:
+    """Read a secret, 32 bytes.
 
     Raises:
-        TextKeyError: where it cannot be read, others can read it, or it is none.
+        TextKeyError: where it cannot be read, others can read it, or it is none of this version.
     """
-    return parse_master_key(_read_private(path), str(path))
+    return parse_secret(_read_private(path), str(path), version)
 
 
-def parse_master_key(text: str, where: str) -> bytes:
-    """Read the line of a master key, as a file or a variable of the environment holds it.
+def parse_secret(text: str, where: str, version: str = MASTER_VERSION) -> bytes:
+    """Read the line of a secret, as a file or a variable of the environment holds it.
 
     Raises:
         TextKeyError: where it is none.
     """
-    found = _MASTER_LINE.fullmatch(text)
+    found = re.fullmatch(rf"{re.escape(version)} ([0-9a-f]{{{2 * KEY_BYTES}}})\n?", text)
     if found is None:
-        raise TextKeyError(f"{where}: holds no master key, expected one line of {MASTER_VERSION}; make one")
+        raise TextKeyError(f"{where}: holds no secret of the kind {version}, expected one line; make one")
     return bytes.fromhex(found[1])
 
 
@@ -118,7 +123,9 @@ class TextKeys:
         try:
             return self._cipher(name).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(name, place))
         except (InvalidTag, ValueError):
-            raise TextKeyError(f"{name}: {place} cannot be decrypted; its key is another one, or it was changed") from None
+            raise TextKeyError(
+                f"{name}: {place} cannot be decrypted; its key is another one, or it was changed"
+            ) from None
 
     def destroy(self, name: str) -> None:
         """Destroy the key of a name: overwrite its file, then remove it.
