@@ -206,9 +206,11 @@ def surface(
             f"--allow got {':'.join(unknown[0])!a}, expected one of {', '.join(ROUTES)}, a colon, and one of {', '.join(EXPOSURES)}."
         )
     if url is None:
-        with tempfile.TemporaryDirectory(prefix="stillwatch-drill-") as scratch:
-            with open_gateway(Path(scratch), seed=0) as gateway:
-                seen = probe_surface(gateway.send, {ACCOUNT_HEADER: "drill-surface"}, model)
+        with (
+            tempfile.TemporaryDirectory(prefix="stillwatch-drill-") as scratch,
+            open_gateway(Path(scratch), seed=0) as gateway,
+        ):
+            seen = probe_surface(gateway.send, {ACCOUNT_HEADER: "drill-surface"}, model)
     else:
         seen = probe_surface(_sender(url), _headers(headers_file), model)
     state, why, figures = surface_outcome(seen, allowed)
@@ -235,9 +237,11 @@ def log(
     from stillwatch.cli.drill_probes import probe_log  # noqa: PLC0415
     from stillwatch.governance.drill_checks import log_outcome  # noqa: PLC0415
 
-    with tempfile.TemporaryDirectory(prefix="stillwatch-drill-") as scratch:
-        with open_gateway(Path(scratch), seed=0) as gateway:
-            probes = probe_log(gateway, samples)
+    with (
+        tempfile.TemporaryDirectory(prefix="stillwatch-drill-") as scratch,
+        open_gateway(Path(scratch), seed=0) as gateway,
+    ):
+        probes = probe_log(gateway, samples)
     state, why, figures = log_outcome(probes)
     terminal = open_terminal(as_json=as_json)
     _route_table(

@@ -181,7 +181,7 @@ class ShadowJob:
     @property
     def is_done(self) -> bool:
         """Whether no ask is to be made any more."""
-        return self.events[-1]["event"] == "done"
+        return bool(self.events[-1]["event"] == "done")
 
     @property
     def asks(self) -> tuple[ShadowAsk, ...]:
