@@ -77,9 +77,10 @@ def probe_marking(gateway: DrillGateway, send: Send, handle: str, samples: int) 
         when_stale=WhenStale.OPEN,
         key_id=handle,
     )
+    held = gateway.guard.bundle
     bundle = EnforcementBundle(
         name=BUNDLE_NAME,
-        version=1,
+        version=1 if held is None else held.bundle.version + 1,
         issued_us=gateway.now_us,
         expires_us=gateway.now_us + HOUR_US,
         salt=b"",

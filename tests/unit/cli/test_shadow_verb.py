@@ -42,7 +42,13 @@ def send_all(folder: Path, bodies: list[tuple[str, str, dict[str, Any]]]) -> Non
         when_stale=WhenStale.OPEN, key_id="key-7",
     )  # fmt: skip
     bundle = EnforcementBundle(
-        name=BUNDLE_NAME, version=1, issued_us=BEGIN_US, expires_us=BEGIN_US + HOUR_US, salt=b"", accounts=1, entries=(entry,)
+        name=BUNDLE_NAME,
+        version=1,
+        issued_us=BEGIN_US,
+        expires_us=BEGIN_US + HOUR_US,
+        salt=b"",
+        accounts=1,
+        entries=(entry,),
     )
     with open_gateway(folder, seed=5, marks=Marks(engine=Engine.VLLM)) as gateway:
         gateway.now_us = BEGIN_US
