@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HELP = VerbHelp(
     name="guard",
-    purpose="Stand before a model's server: allow, throttle, challenge, mark or block by the bundle, and log what passes.",
+    purpose="Stand before a model's server, act on the bundle, and log what passes.",
     examples=(
         "stillwatch guard --upstream http://localhost:8000 --check",
         "stillwatch guard --upstream http://localhost:8000 --listen 127.0.0.1:8400 --log exchanges.jsonl",

@@ -123,9 +123,11 @@ class Admission:
         if who is None:
             return self.refuse(Trouble.AMBIGUOUS, method, path, None)
         content: Any = None
+        if body is not None and any(
+            name == "content-encoding" and value.lower() != "identity" for name, value in headers
+        ):
+            return self.refuse(Trouble.ENCODED, method, path, who)
         if body:
-            if any(name == "content-encoding" and value.lower() != "identity" for name, value in headers):
-                return self.refuse(Trouble.ENCODED, method, path, who)
             try:
                 content = parsed(body)
             except UnreadableBodyError:

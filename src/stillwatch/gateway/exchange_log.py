@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,13 @@ from stillwatch.gateway.admission import Admitted
 FORM = 1
 MOST_WAITING = 20_000
 MOST_WAITING_BYTES = 128 << 20
+MOST_AT_ONCE = 256
+EVERY_S = 0.05
+"""Between looks at what waits: nobody has to wake the writer, which would cost a request more than all of admission."""
+BETWEEN_LINES_S = 0.0001
+"""The writer lets go of the interpreter after each line, so that no request waits for more than one line."""
+HURRY = 2_000
+"""With so many waiting it does not."""
 MOST_ANSWER = 1 << 20
 """Bytes of an answer that are kept; a longer one is kept to there and said to be incomplete."""
 
@@ -79,8 +88,8 @@ class ExchangeLog:
         self._most, self._most_bytes = most_waiting, most_waiting_bytes
         self._waiting: deque[tuple[Admitted, Answered, int]] = deque()
         self._bytes = 0
-        self._changed = threading.Condition()
-        self._closing = False
+        self._changed = threading.Lock()
+        self._closing = threading.Event()
         self._file, self._inode = _opened(path)
         self.written = 0
         """Lines."""
@@ -99,12 +108,11 @@ class ExchangeLog:
         sent = admitted.forwarded
         size = answered.kept + (0 if sent is None else len(sent.logged)) + 1_000
         with self._changed:
-            if len(self._waiting) >= self._most or self._bytes + size > self._most_bytes or self._closing:
+            if len(self._waiting) >= self._most or self._bytes + size > self._most_bytes or self._closing.is_set():
                 self._drop(1)
                 return
             self._waiting.append((admitted, answered, size))
             self._bytes += size
-            self._changed.notify()
 
     def waiting(self) -> int:
         """Give the number of exchanges that wait to be written."""
@@ -112,11 +120,10 @@ class ExchangeLog:
 
     def close(self) -> None:
         """Write what waits, onto the disk, and end."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
+        self._closing.set()
         self._thread.join()
-        os.fsync(self._file)
+        with suppress(OSError):  # a pipe, or a disk that is full: what could be written is written
+            os.fsync(self._file)
         os.close(self._file)
 
     def _drop(self, number: int) -> None:
@@ -124,26 +131,32 @@ class ExchangeLog:
         self._untold += number
 
     def _work(self) -> None:
+        """Write what waits, every now and then, until told to close and nothing waits any more."""
         while True:
+            closing = self._closing.wait(EVERY_S)
+            while self._waiting:
+                self._write_some()
+            if closing:
+                return
+
+    def _write_some(self) -> None:
+        with self._changed:
+            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+            self._bytes -= sum(size for _, _, size in taken)
+            untold, self._untold = self._untold, 0
+        lines = []
+        for number, (admitted, answered, _) in enumerate(taken):
+            missing = untold if number == 0 else 0
+            lines.append(line_of(admitted, answered, missing=missing, keep_text=self.keep_text))
+            if len(self._waiting) < HURRY and not self._closing.is_set():
+                time.sleep(BETWEEN_LINES_S)
+        try:
+            self._write(b"".join(lines))
+            self.written += len(lines)
+        except OSError:
             with self._changed:
-                while not self._waiting and not self._closing:
-                    self._changed.wait()
-                if not self._waiting:
-                    return
-                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), 256))]
-                self._bytes -= sum(size for _, _, size in taken)
-                untold, self._untold = self._untold, 0
-            lines = [
-                line_of(admitted, answered, missing=untold if number == 0 else 0, keep_text=self.keep_text)
-                for number, (admitted, answered, _) in enumerate(taken)
-            ]
-            try:
-                self._write(b"".join(lines))
-                self.written += len(lines)
-            except OSError:
-                with self._changed:
-                    self._untold += untold
-                    self._drop(len(lines))
+                self._untold += untold
+                self._drop(len(lines))
 
     def _write(self, data: bytes) -> None:
         """Write lines whole, into the file that has the path now."""

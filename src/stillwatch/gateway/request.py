@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 
@@ -56,6 +57,7 @@ class GatewayRequest:
     """Hash of the key, never the key."""
 
 
+@lru_cache(maxsize=1_024)
 def route_of(path: str) -> Route:
     """Give the route of a path; a prefix such as `/openai` or `/v1` does not matter, nor do doubled or trailing slashes."""
     folded = "/" + "/".join(part for part in path.split("/") if part)

@@ -23,12 +23,26 @@ def guard(upstream: Served) -> Iterator[Running]:
         yield running
 
 
+opened: list[openai.OpenAI | anthropic.Anthropic] = []
+
+
+@pytest.fixture(autouse=True)
+def clients_are_closed() -> Iterator[None]:
+    yield
+    while opened:
+        opened.pop().close()
+
+
 def openai_client(guard: Running, account: str, **more: object) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{guard.url}/v1", api_key="k", default_headers={HEADER: account}, **more)  # type: ignore[arg-type]
+    made = openai.OpenAI(base_url=f"{guard.url}/v1", api_key="k", default_headers={HEADER: account}, **more)  # type: ignore[arg-type]
+    opened.append(made)
+    return made
 
 
 def anthropic_client(guard: Running, account: str, **more: object) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=guard.url, api_key="k", default_headers={HEADER: account}, **more)  # type: ignore[arg-type]
+    made = anthropic.Anthropic(base_url=guard.url, api_key="k", default_headers={HEADER: account}, **more)  # type: ignore[arg-type]
+    opened.append(made)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -44,7 +58,7 @@ def test_openai_raises_permission_denied_once(
         lambda: client.responses.create(model="m", input="Hello", stream=stream),
         lambda: client.completions.create(model="m", prompt="Hello", stream=stream),
         lambda: client.embeddings.create(model="m", input="Hello"),
-        lambda: client.models.list(),
+        client.models.list,
     ):
         with pytest.raises(openai.PermissionDeniedError) as raised:
             call()

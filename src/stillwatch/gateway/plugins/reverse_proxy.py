@@ -93,7 +93,7 @@ class ReverseProxy:
 
     def server(self) -> web.Server:
         """Give the server, for a runner."""
-        return web.Server(self.handle, handler_cancellation=True)
+        return web.Server(self.handle, handler_cancellation=True, auto_decompress=False)
 
     async def stop(self, grace_s: float) -> None:
         """Refuse what is new, wait for what is being answered, and end the connections to the model.
