@@ -26,7 +26,7 @@ _PACK = "stillwatch canary pack --out slots.yaml"
 _SET = "slots.yaml --set spring --secret canary.secret --ledger ledger.db --actor bob"
 HELP = VerbHelp(
     name="canary",
-    purpose="Commit to choices among equally good answers, serve them where terms disclose it, and reveal single ones in a dispute.",
+    purpose="Commit to choices among equally good answers, and serve them where terms disclose it.",
     examples=(_PACK,),
     writes="only the files that its verbs name, and entries of the ledger; each verb has --help and --json.",
 )

@@ -27,7 +27,7 @@ HEADERS_VARIABLE = "STILLWATCH_SHADOW_AUTHORIZATION"
 _KEY = "stillwatch shadow key --out shadow.key"
 HELP = VerbHelp(
     name="shadow",
-    purpose="Ask the model again for answers that flagged accounts got, and seal what it says for a later test of a suspect.",
+    purpose="Ask the model again for answers that flagged accounts got, and seal what it says.",
     examples=(_KEY,),
     writes="encrypted texts into the folder of --spool, and an entry of the ledger for each served answer; each verb has --help and --json.",
 )
