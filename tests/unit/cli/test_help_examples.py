@@ -13,9 +13,11 @@ import pytest
 
 from stillwatch.cli import (
     bundle,
+    canary,
     decide,
     demo,
     detect,
+    drill,
     evaluate,
     explain,
     formats,
@@ -23,6 +25,7 @@ from stillwatch.cli import (
     indicators,
     ledger,
     main,
+    shadow,
     simulate,
     terms,
     version,
@@ -76,16 +79,19 @@ def test_every_verb_has_its_examples_run_here() -> None:
         one.HELP.name
         for one in (
             bundle,
+            canary,
             case_verb,
             decide,
             demo,
             detect,
+            drill,
             evaluate,
             explain,
             formats,
             guard,
             indicators,
             ledger,
+            shadow,
             simulate,
             terms,
             version,
@@ -133,6 +139,15 @@ def test_guard(tmp_path: Path) -> None:
     first = VerbHelp(name="guard", purpose="", examples=guard.HELP.examples[:1], writes="")
     (checked,) = run_examples(first, tmp_path)
     assert "no bundle: nobody is acted on" in checked.stdout
+
+
+def test_drill_shadow_and_canary(tmp_path: Path) -> None:
+    """The verbs below them have their examples run in tests of their own."""
+    assert all("measured-pass" in one.stdout for one in run_examples(drill.HELP, tmp_path))
+    (made,) = run_examples(shadow.HELP, tmp_path)
+    assert "Master key: shadow.key" in made.stdout
+    (packed,) = run_examples(canary.HELP, tmp_path)
+    assert "no secret" in packed.stdout
 
 
 def test_ledger(tmp_path: Path) -> None:
