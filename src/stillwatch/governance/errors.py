@@ -8,7 +8,8 @@ The tree::
           ├── SourceError       a source's document that cannot be read or fetched
           ├── WatchStateError   what was seen before cannot be read or kept
           ├── RuleFileError     rules for secrets that cannot be used
-          └── PolicyFileError   a policy of use that cannot be used
+          ├── PolicyFileError   a policy of use that cannot be used
+          └── DrillError        a drill that cannot be run or read
 """
 
 from __future__ import annotations
@@ -38,3 +39,7 @@ class RuleFileError(GovernanceError):
 
 class PolicyFileError(GovernanceError):
     """A policy of use cannot be used."""
+
+
+class DrillError(GovernanceError):
+    """A drill cannot be run, or its result cannot be read."""
