@@ -17,6 +17,7 @@ The tree::
           ├── KeyTextError                text that is not a key
           ├── KeyFileError                a key file cannot be used, or others can read it
           ├── TimeStampError              a time stamp cannot be had, or does not verify
+          ├── ChallengeError              challenges are not those that were committed to
           └── EnforcementBundleError      an enforcement bundle is refused
                ├── BundleFormatError      bytes that are no bundle, or cannot become one
                ├── BundleNameError        a bundle for somebody else
@@ -84,6 +85,10 @@ class KeyFileError(IntegrityError):
 
 class TimeStampError(IntegrityError):
     """A time stamp was refused, is malformed, or does not verify."""
+
+
+class ChallengeError(IntegrityError):
+    """Slots, targets or a key are not those that were committed to; the message never holds a context or an answer."""
 
 
 class EnforcementBundleError(IntegrityError):

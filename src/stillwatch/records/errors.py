@@ -13,6 +13,7 @@ The tree (each package keeps its own branch in `errors.py`)::
      ├── sketches.errors.SketchError
      ├── detection.errors.DetectionError
      ├── decisions.errors.DecisionsError
+     ├── suspects.errors.SuspectError
      └── simulation.errors.SimulationError
 """
 

@@ -4,8 +4,9 @@ The tree::
 
     StillwatchError
      └── SimulationError
-          ├── GrammarError   a grammar file of the package cannot be compiled
-          └── SettingsError  a world that cannot be made was asked for
+          ├── GrammarError    a grammar file of the package cannot be compiled
+          ├── ModelFileError  a file is no small model or vocabulary
+          └── SettingsError   a world that cannot be made was asked for
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ class SimulationError(StillwatchError):
 
 class GrammarError(SimulationError):
     """A grammar file names an unknown symbol or is malformed."""
+
+
+class ModelFileError(SimulationError):
+    """A file is not the model or vocabulary that it should be."""
 
 
 class SettingsError(SimulationError):
