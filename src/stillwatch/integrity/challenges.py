@@ -28,6 +28,7 @@ from stillwatch.integrity.merkle import grow, inclusion_proof, leaf_hash, root_o
 from stillwatch.records.challenge import (
     SERVED_ARM,
     ChallengeCommitment,
+    ChallengeMaterial,
     ChallengeOpening,
     ChallengeSlot,
     ChallengeTarget,
@@ -212,6 +213,61 @@ def verify_opening(opening: ChallengeOpening, commitment: ChallengeCommitment, t
         ),
     ):
         verify_inclusion(leaf, index, size, _bytes(proof), _bytes([root])[0])
+
+
+def material_of(
+    commitment: ChallengeCommitment, targets: ChallengeTargets, slots: Sequence[ChallengeSlot], key: bytes
+) -> ChallengeMaterial:
+    """Give all slots and targets of an audience with their salts, for a test of a suspect.
+
+    Raises:
+        ChallengeError: where key, slots or targets are not those that were committed to.
+    """
+    material = ChallengeMaterial(
+        commitment=commitment,
+        targets=targets,
+        slots=tuple(slots),
+        slot_salts=tuple(_slot_salt(commitment.challenge_id, slot, key) for slot in slots),
+        leaves=draw_targets(commitment, slots, key, audience=targets.audience, beacon=targets.beacon),
+    )
+    verify_material(material)
+    return material
+
+
+def verify_material(material: ChallengeMaterial) -> None:
+    """Check, without the key, that slots and targets are those that were committed to, and each in its place.
+
+    Raises:
+        ChallengeError: where they are not.
+    """
+    commitment, targets = material.commitment, material.targets
+    name = commitment.challenge_id
+    if (targets.challenge_id, targets.slots_root) != (name, commitment.slots_root):
+        raise ChallengeError(f"targets of {targets.challenge_id!r} do not rest on the commitment of {name!r}")
+    expected = [
+        (slot.slot_id, targets.audience, arm) for slot in material.slots for arm in range(commitment.counter_arms + 1)
+    ]
+    if [(leaf.slot_id, leaf.audience, leaf.arm) for leaf in material.leaves] != expected:
+        raise ChallengeError(f"challenge {name!r}: the targets are not one for each slot and arm, in order")
+    if any(
+        not 0 <= material.target(index, arm) < len(slot.answers)
+        for index, slot in enumerate(material.slots)
+        for arm in range(commitment.counter_arms + 1)
+    ):
+        raise ChallengeError(f"challenge {name!r}: a target is no answer of its slot")
+    slot_leaves = [
+        _leaf("slot", {"challenge_id": name, "salt": salt, "slot": slot})
+        for slot, salt in zip(material.slots, material.slot_salts, strict=False)
+    ]
+    for what, leaves, root, count in (
+        ("slots", slot_leaves, commitment.slots_root, commitment.slots),
+        ("targets", [_leaf("target", leaf) for leaf in material.leaves], targets.targets_root, targets.targets),
+    ):
+        got = root_of_leaves(leaves).hex()
+        if (got, len(leaves)) != (root, count):
+            raise ChallengeError(
+                f"challenge {name!r}: got {len(leaves)} {what} with root {got}, expected {count} with {root}"
+            )
 
 
 def _check_key(key: bytes) -> None:

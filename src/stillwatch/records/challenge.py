@@ -105,9 +105,16 @@ class ChallengeOpening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChallengeReply:
-    """What a suspect chose at a slot."""
+class ChallengeMaterial:
+    """All slots and targets of one audience, as a test of a suspect reads them; whoever holds it can check it without the key."""
 
-    slot_id: str
-    choice: int | None
-    """Index into the slot's answers; null where it said none of them, which counts as no hit."""
+    commitment: ChallengeCommitment
+    targets: ChallengeTargets
+    slots: tuple[ChallengeSlot, ...]
+    slot_salts: tuple[str, ...]
+    leaves: tuple[ChallengeTarget, ...]
+    """Slot after slot, of each the served arm and then its counter arms."""
+
+    def target(self, slot_index: int, arm: int) -> int:
+        """Return the target of a slot in an arm."""
+        return self.leaves[slot_index * (self.commitment.counter_arms + 1) + arm].target

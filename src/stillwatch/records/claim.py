@@ -26,6 +26,8 @@ class Question(StrEnum):
     """C3: was it trained on what our model answered?"""
     TRAINED_ON_ACCOUNT = "trained on this account's outputs"
     """C4: was it trained on what we answered to this account?"""
+    ACCESS = "access"
+    """Does an endpoint answer as it says that it does?"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -239,6 +239,21 @@ class SuspectPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """Something that a party did otherwise than it should, and what can no longer rest on its answers."""
+
+    party: str
+    name: str
+    """What it is called, such as `drifts mid-run`."""
+    seen: str
+    """One sentence with the numbers in it; no text of a prompt or answer."""
+    spoils: tuple[Ability, ...]
+    """A test that needs one of these is inconclusive; empty for what is only worth knowing."""
+    claim: Claim | None = None
+    """Where the judgement is a statistical one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
     """How large what was found is."""
 

@@ -350,6 +350,40 @@ def mean_scores(model: LlamaForCausalLM, exchanges: Sequence[TokenExchange]) -> 
     return np.array([float(part.mean()) for part in score(model, exchanges)])
 
 
+def reworded(
+    model: LlamaForCausalLM, exchanges: Sequence[TokenExchange], *, share: float, seed: int, batch: int = 256
+) -> list[TokenExchange]:
+    """Have a model rewrite a share of the tokens of each answer, as somebody does who covers up where a text is from.
+
+    Args:
+        model: draws the new tokens, each given the prompt and the answer as it was up to there.
+        exchanges: left as they are.
+        share: chance that a token is drawn anew, in [0, 1]; it may come out as it was.
+        seed: of what is drawn anew, and as what.
+        batch: exchanges read side by side.
+
+    Returns:
+        Exchanges with the same prompts, and answers of the same lengths.
+    """
+    torch = _torch()
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    changed = []
+    with torch.inference_mode():
+        for start in range(0, len(exchanges), batch):
+            chosen = exchanges[start : start + batch]
+            tokens, targets = _batch(chosen, ending=False)
+            logits = model(input_ids=tokens[:, :-1], use_cache=False).logits
+            logits[..., [BEGIN, END]] = -torch.inf
+            counted = targets != _NOT_COUNTED
+            drawn = torch.multinomial(torch.softmax(logits[counted], dim=-1), 1, generator=generator)[:, 0]
+            parts = torch.split(drawn, counted.sum(dim=1).tolist())
+            for one, part in zip(chosen, parts, strict=True):
+                anew = rng.random(len(one.answer)) < share
+                answer = np.where(anew, part.numpy(), np.array(one.answer))
+                changed.append(TokenExchange(prompt=one.prompt, answer=tuple(answer.tolist())))
+    return changed
+
+
 def _torch() -> Any:
     """Import torch, on one thread.
 

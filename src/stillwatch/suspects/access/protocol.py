@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from stillwatch.records.suspect import Ability, Observation, Query
 
-Keep = Callable[[dict[str, object]], None]
-"""Keeps a raw request or answer before anything is read from it. An access calls it before it sends and as soon as it has received."""
+
+class Collector(Protocol):
+    """Keeps what goes out and what comes back."""
+
+    def sent(self, query_id: str, raw: Mapping[str, object]) -> bool:
+        """Keep a request before it is sent.
+
+        Returns:
+            False where the budget does not allow it; then it must not be sent.
+        """
+
+    def received(self, query_id: str, raw: Mapping[str, object], observation: Observation | None) -> None:
+        """Keep an answer raw, together with what was read from it; no observation where it will be asked again."""
 
 
 class Access(Protocol):
