@@ -25,11 +25,11 @@ from stillwatch.records.suspect import (
     Support,
     TestResult,
 )
+from stillwatch.statistics.arguments import FloatArray
 from stillwatch.statistics.e_process import ever_log_p
 from stillwatch.statistics.e_values import calibrate_log_p
 from stillwatch.suspects.parameters import Parameters
 from stillwatch.suspects.parties import (
-    controls_of,
     digest_of_texts,
     material_named,
     our_own,
@@ -56,7 +56,7 @@ _KNOWN: Final[Mapping[str, object]] = {
     "temperature": 1.0,
     "permutations": 999,
     "margin": 0.0,  # largest squared distance that counts as the same; 0 for no statement of sameness
-    "stop_early": False,  # bet pair by pair, and end at 1 / alpha; then there is no p-value by permutation
+    "stop_at": 0.0,  # evidence of the bets at which a run may end; 0 asks all samples and gives the p-value by permutation
 }
 _ASSUMPTIONS: Final = (
     "if the suspect serves our model, its answers and ours to a prompt are exchangeable: same version, system prompt, temperature and filters",
@@ -100,13 +100,14 @@ class AnswerEquality:
                     )
 
     def enough(self, setting: Setting, observations: Observations) -> bool:
-        """Tell whether the bets have reached 1 / alpha, where the plan bets at all."""
-        if not Parameters(setting.planned, _KNOWN).whole_or_flag("stop_early"):
+        """Tell whether the bets have reached what the plan says."""
+        stop_at = Parameters(setting.planned, _KNOWN).number("stop_at", 0.0, 1e30)
+        if not stop_at:
             return False
         ours, theirs = _pairs(setting, observations)
         if not ours or min(len(one) for one in (*ours, *theirs)) < LEAST_ANSWERS:
             return False
-        return float(pair_bets_log_e(ours, theirs).max()) >= -math.log(setting.alpha)
+        return float(pair_bets_log_e(ours, theirs).max()) >= math.log(stop_at)
 
     def conclude(self, setting: Setting, observations: Observations) -> TestResult:
         """State whether the answers differ, and whether they are the same within the margin.
@@ -129,7 +130,7 @@ class AnswerEquality:
         found = distance(ours, theirs, permutations=permutations, rng=np.random.default_rng(setting.seed))
         digest = digest_of_texts([text for one in (*ours, *theirs) for text in one])
         path = pair_bets_log_e(ours, theirs)
-        early = read.whole_or_flag("stop_early")
+        early = read.number("stop_at", 0.0, 1e30) > 0.0
         stated = [_difference(setting, found, path if early else None, digest)]
         margin = read.number("margin", 0.0, 2.0)
         if margin > 0.0:
@@ -154,7 +155,7 @@ class AnswerEquality:
         )
 
 
-def _difference(setting: Setting, found: Distance, path: np.ndarray | None, digest: str) -> Stated:
+def _difference(setting: Setting, found: Distance, path: FloatArray | None, digest: str) -> Stated:
     log_p = found.log_p if path is None else ever_log_p(path)
     return Stated(
         claim=Claim(
@@ -215,7 +216,9 @@ def _controls(setting: Setting, observations: Observations, permutations: int) -
             continue
         ours, theirs = _pairs(setting, observations, party.name)
         if len(ours) < LEAST_PROMPTS:
-            yield ControlOutcome(name=party.name, role=party.role, log_p=0.0, as_expected=False, remark="too few answers")
+            yield ControlOutcome(
+                name=party.name, role=party.role, log_p=0.0, as_expected=False, remark="too few answers"
+            )
             continue
         found = distance(ours, theirs, permutations=permutations, rng=np.random.default_rng(setting.seed))
         differs = found.log_p <= math.log(setting.alpha)
@@ -243,6 +246,3 @@ def _pairs(setting: Setting, observations: Observations, party: str = SUSPECT) -
             ours.append(mine)
             theirs.append(other)
     return ours, theirs
-
-
-_ROLES = (ControlRole.OWN, controls_of)

@@ -209,7 +209,9 @@ def power_statement(curve: Sequence[tuple[float, float]], prompts: int, controls
 def _unfit(likenesses: Sequence[Likeness], roster: Roster) -> tuple[str, str] | None:
     """Tell why the comparison would not be valid, and what is needed; none where it would be."""
     families = {roster.family(roster.suspect): "the suspect", roster.family(roster.teacher): "our model"}
-    siblings = [(control, families[roster.family(control)]) for control in roster.controls if roster.family(control) in families]
+    siblings = [
+        (control, families[roster.family(control)]) for control in roster.controls if roster.family(control) in families
+    ]
     if siblings:
         named = ", ".join(f"{control} (of the family of {whose})" for control, whose in sorted(siblings))
         return f"the controls contain siblings: {named}", "controls of other families than the suspect and our model"

@@ -125,7 +125,10 @@ class KinshipScreen:
         return TestResult(
             test=setting.planned.id,
             method=METHOD,
-            stated=tuple(Stated(claim=one) if isinstance(one, Inconclusive) else Stated(claim=one.claim, effect=one.effect) for one in found),
+            stated=tuple(
+                Stated(claim=one) if isinstance(one, Inconclusive) else Stated(claim=one.claim, effect=one.effect)
+                for one in found
+            ),
             controls=(*outcomes, *left_out),
             sensitivity=tuple(row for one in found if isinstance(one, Kinship) for row in one.sensitivity),
             power=_power(likenesses[0], roster, setting, kept) if _stated(found) else None,
@@ -151,14 +154,14 @@ def _families(setting: Setting, read: Parameters) -> dict[str, str]:
     for one in read.words("families"):
         party, found, family = one.partition("=")
         if not found or not family or party not in names:
-            raise PlanError(f"test {setting.planned.id!a}: got a family {one!a}, expected PARTY=FAMILY with a party of the plan")
+            raise PlanError(
+                f"test {setting.planned.id!a}: got a family {one!a}, expected PARTY=FAMILY with a party of the plan"
+            )
         families[party] = family
     return families
 
 
-def _who_answered(
-    setting: Setting, answers: Mapping[str, list[str | None]]
-) -> tuple[set[str], list[ControlOutcome]]:
+def _who_answered(setting: Setting, answers: Mapping[str, list[str | None]]) -> tuple[set[str], list[ControlOutcome]]:
     """Tell who answered enough, and name the controls that did not."""
     kept, left_out = {SUSPECT, our_own(setting)}, []
     for party in setting.controls:
@@ -182,7 +185,9 @@ def _stated(found: tuple[Kinship | Inconclusive, ...]) -> bool:
     return all(isinstance(one, Kinship) for one in found)
 
 
-def _control_outcomes(likeness_: Likeness, roster: Roster, setting: Setting, kept: set[str]) -> Iterator[ControlOutcome]:
+def _control_outcomes(
+    likeness_: Likeness, roster: Roster, setting: Setting, kept: set[str]
+) -> Iterator[ControlOutcome]:
     """Let each control take the suspect's place among the others, and each known relative too."""
     heights = kinship_by_prompt(likeness_, roster.controls, roster.teacher).mean(axis=0)
     for place, name in enumerate(roster.controls):

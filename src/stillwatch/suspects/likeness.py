@@ -95,7 +95,8 @@ def rare_words(texts: Sequence[str]) -> Values:
     lengths = np.sqrt(np.bincount(owners, weights * weights, minlength=len(texts)))
     scales = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0.0)
     products = (table @ table.T).toarray()
-    return (products * scales[:, None] * scales[None, :]).astype(np.float32)
+    cosines: Values = (products * scales[:, None] * scales[None, :]).astype(np.float32)
+    return cosines
 
 
 def first_word(texts: Sequence[str]) -> Values:
@@ -104,7 +105,8 @@ def first_word(texts: Sequence[str]) -> Values:
     _, numbers = np.unique(np.array(words), return_inverse=True)
     spoken = np.array([bool(word) for word in words])
     equal = (numbers[:, None] == numbers[None, :]) & spoken[:, None] & spoken[None, :]
-    return equal.astype(np.float32)
+    likenesses: Values = equal.astype(np.float32)
+    return likenesses
 
 
 RARE_WORDS: Final = FeatureSet(name="rare words", method="rare-words/v1", compare=rare_words)
@@ -139,5 +141,7 @@ def _words_and_pairs(texts: Sequence[str]) -> tuple[Numbers, Numbers]:
 def _digest(models: Sequence[str], compared: Sequence[Sequence[str | None]]) -> str:
     """Digest names and answers; lengths keep neighbouring texts apart."""
     parts = [name.encode() for name in models]
-    parts += [b"\xff" if text is None else text.encode("utf-8", "surrogatepass") for texts in compared for text in texts]
+    parts += [
+        b"\xff" if text is None else text.encode("utf-8", "surrogatepass") for texts in compared for text in texts
+    ]
     return digest_bytes(b"".join(len(part).to_bytes(8, "big") + part for part in parts))

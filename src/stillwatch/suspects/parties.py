@@ -22,7 +22,9 @@ def our_own(setting: Setting) -> str:
     """
     own = controls_of(setting, ControlRole.OWN)
     if len(own) != 1:
-        raise PlanError(f"test {setting.planned.id!a}: got {len(own)} parties of the role own, expected our model, once")
+        raise PlanError(
+            f"test {setting.planned.id!a}: got {len(own)} parties of the role own, expected our model, once"
+        )
     return own[0]
 
 

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from stillwatch.suspects.answer_equality import AnswerEquality
+from stillwatch.suspects.endpoint_tracking import EndpointTracking
 from stillwatch.suspects.errors import PlanError
+from stillwatch.suspects.identity import IdentityLeak
+from stillwatch.suspects.kinship_screen import KinshipScreen
+from stillwatch.suspects.order_memory import OrderMemory
 from stillwatch.suspects.test import SuspectTest
+from stillwatch.suspects.tokenizer_screen import TokenizerScreen
+from stillwatch.suspects.weight_ancestry import WeightAncestry
 
-TESTS: tuple[SuspectTest, ...] = ()
+TESTS: tuple[SuspectTest, ...] = (
+    TokenizerScreen(),
+    AnswerEquality(),
+    KinshipScreen(),
+    WeightAncestry(),
+    OrderMemory(),
+    EndpointTracking(),
+    IdentityLeak(),
+)
 
 
 def known_test(method: str) -> SuspectTest:

@@ -165,7 +165,9 @@ def pair_bets_log_e(ours: Answers, theirs: Answers) -> FloatArray:
             signal = float(lead[:now].mean() - lead[rounds : rounds + now].mean())
             if seen:
                 scale = 2.0 * math.sqrt(squares / seen)
-                payoff = min(1.0, max(-1.0, signal / scale)) if scale > 0.0 else math.copysign(float(signal != 0.0), signal)
+                payoff = (
+                    min(1.0, max(-1.0, signal / scale)) if scale > 0.0 else math.copysign(float(signal != 0.0), signal)
+                )
                 capital += np.log1p(stakes * payoff)
             squares += signal * signal
             seen += 1

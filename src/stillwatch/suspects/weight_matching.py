@@ -99,7 +99,9 @@ def match_weights(
     """
     widths = {block.up.shape[1] for block in (*suspect, *ours)}
     if not suspect or not ours or len(widths) != 1:
-        raise ValueError(f"got {len(suspect)} and {len(ours)} layers of widths {sorted(widths)}, expected one common width")
+        raise ValueError(
+            f"got {len(suspect)} and {len(ours)} layers of widths {sorted(widths)}, expected one common width"
+        )
     rng = np.random.default_rng(seed)
     layers = []
     crossed, expected = 0, 0.0
