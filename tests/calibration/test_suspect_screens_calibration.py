@@ -85,7 +85,10 @@ def test_equality_of_answers_and_bets_on_them() -> None:
     assert_at_most(stopped, seeds)
     for seed in range(60):
         texts, ours, theirs, rng = a_world(seed, 0.6)
-        found += distance(sampled(rng, ours, texts), sampled(rng, theirs, texts), permutations=199, rng=rng).log_p <= LOG_LEVEL
+        found += (
+            distance(sampled(rng, ours, texts), sampled(rng, theirs, texts), permutations=199, rng=rng).log_p
+            <= LOG_LEVEL
+        )
     assert found > 50
 
 
@@ -112,7 +115,8 @@ def test_weights_of_independent_initialisations() -> None:
     for seed in range(seeds):
         rng = np.random.default_rng(seed)
         one, other = (
-            [FeedForward(up=rng.normal(size=(24, 12)), gate=rng.normal(size=(24, 12))) for _ in range(2)] for _ in range(2)
+            [FeedForward(up=rng.normal(size=(24, 12)), gate=rng.normal(size=(24, 12))) for _ in range(2)]
+            for _ in range(2)
         )
         found = match_weights(one, other, seed=0)
         kept += found.log_p_kept <= LOG_LEVEL
@@ -166,13 +170,17 @@ def test_a_fine_tuned_copy_remembers_the_order_in_which_its_ancestor_was_trained
     """One pass over random texts in an order that is kept; then further training on other texts."""
     shape = Shape(vocabulary=48, width=48, layers=2, heads=2, inner=128, context=32)
     rng = np.random.default_rng(3)
-    texts = [TokenExchange(prompt=(3,), answer=tuple(int(token) for token in rng.integers(3, 48, 12))) for _ in range(480)]
+    texts = [
+        TokenExchange(prompt=(3,), answer=tuple(int(token) for token in rng.integers(3, 48, 12))) for _ in range(480)
+    ]
     seed = 11
     ours = new_model(shape, 1)
     for block in range(6):
         train(ours, texts[80 * block : 80 * (block + 1)], epochs=4, seed=seed, batch=16, rate=5e-3)
     copy = copy_of(ours)
-    other = [TokenExchange(prompt=(4,), answer=tuple(int(token) for token in rng.integers(3, 48, 12))) for _ in range(40)]
+    other = [
+        TokenExchange(prompt=(4,), answer=tuple(int(token) for token in rng.integers(3, 48, 12))) for _ in range(40)
+    ]
     train(copy, other, epochs=1, seed=seed, batch=20, rate=1e-3)
     stranger = new_model(shape, 2)
     reference = -mean_scores(stranger, texts)
@@ -180,7 +188,9 @@ def test_a_fine_tuned_copy_remembers_the_order_in_which_its_ancestor_was_trained
     assert found.log_p == pytest.approx(math.log(1 / 10_000))
     assert float(found.log_e_path[-1]) > math.log(1_000)
     train(stranger, texts, epochs=2, seed=5)
-    independent = order_kept(-mean_scores(stranger, texts), np.zeros(480), permutations=999, rng=np.random.default_rng(0))
+    independent = order_kept(
+        -mean_scores(stranger, texts), np.zeros(480), permutations=999, rng=np.random.default_rng(0)
+    )
     assert independent.log_p > math.log(0.01)
 
 

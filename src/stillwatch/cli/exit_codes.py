@@ -83,6 +83,9 @@ ERROR_CODES = {
     "stillwatch.stores.errors.StoreFullError": ExitCode.LIMIT,
     "stillwatch.stores.errors.StoreUrlError": ExitCode.USAGE,
     "stillwatch.stores.errors.StoreWriteError": ExitCode.OUTPUT,
+    "stillwatch.suspects.errors.JournalError": ExitCode.UNVERIFIED,
+    "stillwatch.suspects.errors.PlanChangedError": ExitCode.UNVERIFIED,
+    "stillwatch.suspects.errors.SuspectError": ExitCode.INPUT,
 }
 """Error class to code, the nearest class in its own tree first. Names, so that no package is loaded for its errors only."""
 

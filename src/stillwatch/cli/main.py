@@ -28,6 +28,7 @@ from stillwatch.cli import (
     indicators,
     ledger,
     simulate,
+    suspect,
     terms,
     version,
 )
@@ -50,6 +51,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (decide.HELP, decide.VERBS),
     (bundle.HELP, bundle.VERBS),
     (indicators.HELP, indicators.VERBS),
+    (suspect.HELP, suspect.VERBS),
     (version.HELP, version.version),
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -224,7 +224,8 @@ def _controls(setting: Setting, observations: Observations, permutations: int) -
         differs = found.log_p <= math.log(setting.alpha)
         yield ControlOutcome(
             name=party.name,
-            role=party.role,
+            # One that serves our model too must not differ: a calibration run, which voids a difference that was found.
+            role=None if party.role == ControlRole.POSITIVE else party.role,
             log_p=found.log_p,
             as_expected=differs == (party.role == ControlRole.NEGATIVE),
             remark=f"squared distance {found.squared:.4f}, upper bound {found.high:.4f}",

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from stillwatch.records.claim import Claim, Question
 from stillwatch.records.suspect import Ability, Answer, Conduct, Observation, Query, Scored, Token, Unanswered
 from stillwatch.statistics.e_values import calibrate_log_p, mean_log_e
-from stillwatch.suspects.probes import PROBE, PROMPTS
+from stillwatch.suspects.probes import PROBE
 
 TOLERANCE = 0.05
 """Nats a token by which the same text may be scored differently in two rounds: arithmetic in batches is not exact."""
@@ -115,12 +115,7 @@ def _drifts(heard: Heard) -> Iterable[Conduct]:
     tables = [one for one in tables if one.shape[0] >= 4]
     if not tables:
         return
-    rng = np.random.Generator(np.random.PCG64(heard.seed))
-    seen = float(_change([one[None] for one in tables])[0])
-    if seen <= 0.0:
-        return
-    more = int((_change([_shuffled(one, rng) for one in tables]) >= seen - 1e-12).sum())
-    log_p = math.log((1 + more) / (1 + PERMUTATIONS))
+    seen, log_p = change(tables, heard.seed)
     if log_p > math.log(DRIFT_ALPHA):
         return
     claim = Claim(
@@ -133,6 +128,26 @@ def _drifts(heard: Heard) -> Iterable[Conduct]:
         method="access-drift/v1", seed=heard.seed,
     )  # fmt: skip
     yield _wrong(heard, "drifts mid-run", claim.statement, *EVERYTHING, claim=claim)
+
+
+def change(tables: Sequence[Floats], seed: int, permutations: int = PERMUTATIONS) -> tuple[float, float]:
+    """Test whether rounds are exchangeable against a change at some round.
+
+    Args:
+        tables: for each probe, how much each two rounds differ, [rounds, rounds], at least 4 rounds.
+        seed: of the permutations.
+        permutations: random orders of each probe's rounds.
+
+    Returns:
+        (the largest excess of differences across a place of change over those on either side, natural log of the exact p-value).
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    seen = float(_change([one[None] for one in tables])[0])
+    if seen <= 0.0:
+        return seen, 0.0
+    shuffled = [_shuffled(one, rng, permutations) for one in tables]
+    more = int((_change(shuffled) >= seen - 1e-12).sum())
+    return seen, math.log((1 + more) / (1 + permutations))
 
 
 def _differences(row: Sequence[Answer | Scored]) -> Floats:
@@ -168,11 +183,12 @@ def _excess(table: Floats, cut: int) -> Floats:
     return found
 
 
-def _shuffled(table: Floats, rng: np.random.Generator) -> Floats:
+def _shuffled(table: Floats, rng: np.random.Generator, permutations: int) -> Floats:
     """Give a probe's table with its rounds in many random orders."""
     size = table.shape[0]
-    orders = rng.permuted(np.tile(np.arange(size), (PERMUTATIONS, 1)), axis=1)
-    return table[orders[:, :, None], orders[:, None, :]]
+    orders = rng.permuted(np.tile(np.arange(size), (permutations, 1)), axis=1)
+    found: Floats = table[orders[:, :, None], orders[:, None, :]]
+    return found
 
 
 def _does_not_repeat(heard: Heard) -> Iterable[Conduct]:
@@ -192,15 +208,11 @@ def _does_not_repeat(heard: Heard) -> Iterable[Conduct]:
         )
     likeliest = heard.rounds("likeliest")
     usual = {place: Counter(_text(one) for one in row).most_common(1)[0] for place, row in likeliest.items()}
-    strange = sum(
-        any(other != place and text == _text(one) for other, (text, _) in usual.items())
-        for place, row in likeliest.items()
-        if len({text for text, _ in usual.values()}) == len(PROMPTS)
-        for one in row
-        if _text(one) != usual[place][0]
+    strange = _counted_as_another(
+        {(kind, place): row for kind in ("likeliest", "sample") for place, row in heard.rounds(kind).items()}
     )
     if strange:
-        seen = f"{strange} answers to a probe are word by word what another probe is answered"
+        seen = f"the prompt of {strange} probes is counted now as theirs, now as that of another probe"
         yield _wrong(heard, "mixes up answers", seen, *EVERYTHING)
     rounds = sum(len(row) for row in likeliest.values())
     differ = rounds - sum(count for _, count in usual.values())
@@ -213,6 +225,17 @@ def _does_not_repeat(heard: Heard) -> Iterable[Conduct]:
             Ability.ANSWER,
             Ability.SAMPLE,
         )
+
+
+def _counted_as_another(rounds: Mapping[tuple[str, int], Sequence[Answer | Scored]]) -> int:
+    """Count probes whose prompt is counted now so, now as another probe's: the same prompt always has as many tokens."""
+    counts = {
+        place: {one.prompt_tokens for one in row if one.prompt_tokens is not None} for place, row in rounds.items()
+    }
+    return sum(
+        len(mine) > 1 and any(mine & other for (_, other_place), other in counts.items() if other_place != place)
+        for (_, place), mine in counts.items()
+    )
 
 
 def _text(one: Answer | Scored) -> str:
@@ -350,13 +373,18 @@ def _told_twice(token: Token) -> bool:
     )
 
 
-def _is_not_calibrated(heard: Heard) -> Iterable[Conduct]:
-    """Bet, at each token of a sample, on whether the one that is called likeliest comes up."""
+def sampled_log_e(answers: Iterable[Answer]) -> tuple[float, float, int]:
+    """Bet, at each token of samples at temperature 1, on whether the one that is called likeliest comes up.
+
+    Args:
+        answers: with log-probabilities and alternatives.
+
+    Returns:
+        (log e of the mean over all bets, log wealth of the best bet, number of tokens).
+    """
     paths = np.zeros(len(_BETS))
     number = 0
-    for query, answer in heard.answers:
-        if query.temperature != 1.0:
-            continue
+    for answer in answers:
         for token in answer.tokens:
             if not token.alternatives:
                 continue
@@ -364,16 +392,20 @@ def _is_not_calibrated(heard: Heard) -> Iterable[Conduct]:
             chance = math.exp(min(0.0, top.log_prob))
             paths += np.log1p(np.asarray(_BETS) * (float(token.text == top.token) - chance))
             number += 1
+    return mean_log_e([float(one) for one in paths]), float(paths.max()), number
+
+
+def _is_not_calibrated(heard: Heard) -> Iterable[Conduct]:
+    log_e, best, number = sampled_log_e(answer for query, answer in heard.answers if query.temperature == 1.0)
     if number < FEWEST_BETS:
         return
-    log_e = mean_log_e([float(one) for one in paths])
     if log_e < math.log(LIE_E):
         return
     claim = Claim(
         name="log-probabilities of samples", question=Question.ACCESS,
         statement=f"{heard.party}: over {number} tokens of samples at temperature 1, the token that is called likeliest comes up more or less often than it is said to.",
         null_hypothesis="each token of a sample is drawn with the probability that is told for it",
-        statistic_name="largest log wealth of a bet", statistic=float(paths.max()), log_p=None, log_e=log_e,
+        statistic_name="largest log wealth of a bet", statistic=best, log_p=None, log_e=log_e,
         n=number, n_unit="tokens", assumptions=("samples are drawn at temperature 1 without cutting the tail",),
         method="access-calibration/v1",
     )  # fmt: skip

@@ -37,7 +37,9 @@ FIRST = "0" * 64
 class Journal:
     """The journal of one plan; one process writes it at a time."""
 
-    def __init__(self, path: Path, plan_digest: str, budget: Budget, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, path: Path, plan_digest: str, budget: Budget, clock: Callable[[], int], *, only_read: bool = False
+    ) -> None:
         """Open a journal, or begin it.
 
         Args:
@@ -45,14 +47,17 @@ class Journal:
             plan_digest: of the plan that it belongs to.
             budget: what may be spent, earlier runs included.
             clock: gives the present time, microseconds UTC.
+            only_read: whether nothing will be asked; then nothing is written, and there must be a journal.
 
         Raises:
-            JournalError: where it is that of another plan, or was changed, or another run writes it.
+            JournalError: where there is none to be read, it is that of another plan, or was changed, or another run writes it.
         """
         self.observed: dict[str, Observation] = {}
         """What came back, by id of the query."""
         self.requests: Counter[str] = Counter()
         """Requests that were sent, by id of the query."""
+        self.interrupted: set[str] = set()
+        """Queries that were on their way when a run ended, and were asked once more."""
         self.head = FIRST
         """Digest of the last line."""
         self.peers: Counter[str] = Counter()
@@ -64,12 +69,18 @@ class Journal:
         self._clock = clock
         self._spent_us = 0
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._file = os.open(path, os.O_RDONLY if only_read else os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise JournalError(f"{path}: cannot be opened ({error.strerror})") from None
         self._lock()
-        self._read(plan_digest)
+        self._read(plan_digest, only_read=only_read)
+        self._resumed_us = clock()
+        if only_read:
+            return
         if self.head == FIRST:
             self._append({"kind": "begun", "format": FORMAT, "plan": plan_digest})
-        self._resumed_us = clock()
+        self.interrupted |= set(self.asked_again)
         self._append({"kind": "run", "at_us": self._resumed_us})
 
     def __enter__(self) -> Self:
@@ -124,11 +135,11 @@ class Journal:
         os.write(self._file, content + b"\n")
         self.head = hashlib.sha256(content).hexdigest()
 
-    def _read(self, plan_digest: str) -> None:
+    def _read(self, plan_digest: str, *, only_read: bool) -> None:
         """Read what is there, and drop a last line that a kill cut off."""
         content = self._path.read_bytes()
         whole = content.rfind(b"\n") + 1
-        if whole < len(content):
+        if whole < len(content) and not only_read:
             os.ftruncate(self._file, whole)
         begun_us = 0
         for number, line in enumerate(content[:whole].splitlines(), start=1):
@@ -149,6 +160,8 @@ class Journal:
             self.head = hashlib.sha256(line).hexdigest()
 
     def _take(self, entry: Mapping[str, Any]) -> None:
+        if entry["kind"] == "run":
+            self.interrupted |= set(self.requests) - set(self.observed)
         if entry["kind"] == "sent":
             self.requests[entry["query"]] += 1
             self.first_us = min(self.first_us or int(entry["at_us"]), int(entry["at_us"]))

@@ -30,7 +30,6 @@ from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.records.suspect import Effect, Power, Sensitivity
 from stillwatch.statistics.arguments import FloatArray
 from stillwatch.statistics.conformal import conformal_log_p
-from stillwatch.statistics.false_discovery import holm_adjusted
 from stillwatch.suspects.likeness import Likeness
 
 LEAST_CONTROLS: Final = 20
@@ -67,7 +66,6 @@ class Kinship:
     """What one feature set shows."""
 
     claim: Claim
-    """Its p-value is corrected for the other feature sets."""
     effect: Effect
     """How many standard deviations of the controls the suspect lies above their mean."""
     rank: int
@@ -91,7 +89,7 @@ def kinship(
         seed: of the bootstrap, which the interval of the effect rests on; the p- and e-values use none.
 
     Returns:
-        For each feature set what it shows, with Holm's correction over them; or for each why it shows nothing.
+        For each feature set what it shows; or for each why it shows nothing. Whoever reports them corrects for their number (Holm).
     """
     methods = [f"{METHOD}+{one.features.method}" for one in likenesses]
     found = _unfit(likenesses, roster)
@@ -102,12 +100,7 @@ def kinship(
         )
     judged = (roster.suspect, *roster.controls)
     heights = [kinship_by_prompt(one, judged, roster.teacher) for one in likenesses]
-    log_ps = [_log_p(one) for one in heights]
-    corrected = np.log(holm_adjusted(log_ps))
-    return tuple(
-        _stated(one, roster, question, height, log_p=float(log_p), tried=len(likenesses), seed=seed)
-        for one, height, log_p in zip(likenesses, heights, corrected, strict=True)
-    )
+    return tuple(_stated(one, roster, question, height, seed) for one, height in zip(likenesses, heights, strict=True))
 
 
 def kinship_by_prompt(likeness: Likeness, judged: Sequence[str], teacher: str) -> FloatArray:
@@ -228,9 +221,7 @@ def _log_p(heights: FloatArray) -> float:
     return conformal_log_p(float(means[0]), means[1:])
 
 
-def _stated(
-    likeness: Likeness, roster: Roster, question: Question, heights: FloatArray, *, log_p: float, tried: int, seed: int
-) -> Kinship:
+def _stated(likeness: Likeness, roster: Roster, question: Question, heights: FloatArray, seed: int) -> Kinship:
     means = heights.mean(axis=0)
     rank = 1 + int((means[1:] >= means[0]).sum())
     effect = _effect(heights, seed)
@@ -247,14 +238,14 @@ def _stated(
         null_hypothesis=NULL,
         statistic_name="hub-corrected kinship h",
         statistic=float(means[0]),
-        log_p=min(0.0, log_p),
+        log_p=_log_p(heights),
         log_e=rank_log_e(rank, len(means) - 1),
         n=len(means) - 1,
         n_unit="control models",
         assumptions=(
             "if the suspect has nothing to do with our model, it is exchangeable with the controls",
             "features, prompts, controls and pool were fixed before the suspect's answers were seen",
-            f"p-value corrected for {tried} feature set{'s' if tried > 1 else ''} (Holm); the e-value is that of this feature set alone",
+            "p- and e-value are of this feature set alone; a report corrects for all tests of a question (Holm)",
         ),
         method=f"{METHOD}+{likeness.features.method}",
         seed=seed,

@@ -112,7 +112,7 @@ def first_word(texts: Sequence[str]) -> Values:
 RARE_WORDS: Final = FeatureSet(name="rare words", method="rare-words/v1", compare=rare_words)
 FIRST_WORD: Final = FeatureSet(name="first word", method="first-word/v1", compare=first_word)
 FEATURE_SETS: Final = (RARE_WORDS, FIRST_WORD)
-"""Registered separately; their p-values are corrected for one another."""
+"""Registered separately; a report corrects their p-values for one another."""
 
 
 def _words_and_pairs(texts: Sequence[str]) -> tuple[Numbers, Numbers]:

@@ -183,7 +183,7 @@ def _tokenizer_claim(setting: Setting, matched: Sequence[TokenizerMatch], digest
     said += f"; the nearest of {len(others)} others, {runner_up.family}, gives {runner_up.exact}." if runner_up else "."
     equal = ours.exact == ours.compared
     if not equal and best.exact == best.compared:
-        said += f" The suspect counts as {best.family} does."
+        said += f" The suspect counts as {best.family} does, which speaks against serving our model as it is."
     low, high = clopper_pearson(ours.exact, ours.compared, 0.95)
     return Stated(
         claim=Claim(
@@ -205,7 +205,6 @@ def _tokenizer_claim(setting: Setting, matched: Sequence[TokenizerMatch], digest
         effect=Effect(
             name="share of equal differences", value=ours.exact / ours.compared, low=low, high=high, confidence=0.95
         ),
-        against=not equal,
     )
 
 

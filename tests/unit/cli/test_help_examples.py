@@ -23,6 +23,7 @@ from stillwatch.cli import (
     ledger,
     main,
     simulate,
+    suspect,
     terms,
     version,
 )
@@ -85,6 +86,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             indicators,
             ledger,
             simulate,
+            suspect,
             terms,
             version,
         )
@@ -113,6 +115,17 @@ def test_terms(tmp_path: Path) -> None:
     packed, linted = run_examples(terms.HELP, tmp_path)
     assert "not legal advice" in packed.stdout
     assert "no problem" in linted.stdout
+
+
+def test_suspect(tmp_path: Path) -> None:
+    """The whole way: a suspect to practise on, its plan, its run, its report, and the comparison of reports."""
+    first = ledger.HELP.examples[:1]
+    role = ("stillwatch ledger role --ledger ledger.db --actor alice --assign analyst --to bob",)
+    run_examples(VerbHelp(name="ledger", purpose="", examples=(*first, *role), writes=""), tmp_path)
+    done = [run_examples(verb, tmp_path)[0].stdout for verb, _ in suspect.VERBS]
+    assert "strongly support" in done[3]
+    assert (tmp_path / "practice" / "report" / "report.html").exists()
+    assert "1 of 1 suspects" in done[4]
 
 
 def test_decide_and_bundle(tmp_path: Path) -> None:

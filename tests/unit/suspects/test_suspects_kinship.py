@@ -68,7 +68,10 @@ def test_rare_words_is_the_cosine_of_rarity_weighted_words_and_pairs() -> None:
     weight = {one: math.log((1 + len(texts)) / sum(one in mine for mine in features)) for one in every}
     norm = [math.sqrt(sum(weight[one] ** 2 for one in mine)) for mine in features]
     expected = [
-        [sum(weight[o] ** 2 for o in a & b) / (na * nb) if na and nb else 0.0 for b, nb in zip(features, norm, strict=True)]
+        [
+            sum(weight[o] ** 2 for o in a & b) / (na * nb) if na and nb else 0.0
+            for b, nb in zip(features, norm, strict=True)
+        ]
         for a, na in zip(features, norm, strict=True)
     ]
     assert rare_words(texts) == pytest.approx(np.array(expected), abs=1e-6)
@@ -115,7 +118,7 @@ def test_a_relative_is_a_lead_and_a_stranger_is_none() -> None:
         found = kinship([likeness(a_world(kin=kin), one) for one in FEATURE_SETS], roster_of(), Question.DERIVED, 1)
         rare = found[0]
         assert isinstance(rare, Kinship)
-        assert (rare.claim.log_p == pytest.approx(math.log(2 / 25))) is kin
+        assert (rare.claim.log_p == pytest.approx(math.log(1 / 25))) is kin
         assert (rare.rank == 1) is kin
         assert (rare.effect.low > 3.0) is kin
         assert any("exchangeable with the controls" in one for one in rare.claim.assumptions)
@@ -132,7 +135,9 @@ def test_a_relative_is_a_lead_and_a_stranger_is_none() -> None:
     ],
 )
 def test_a_comparison_that_would_not_be_valid_is_inconclusive(changes: dict[str, object], reason: str) -> None:
-    found = kinship([likeness(a_world(kin=True), one) for one in FEATURE_SETS], roster_of(**changes), Question.DERIVED, 1)
+    found = kinship(
+        [likeness(a_world(kin=True), one) for one in FEATURE_SETS], roster_of(**changes), Question.DERIVED, 1
+    )
     assert all(isinstance(one, Inconclusive) and reason in one.reason for one in found)
 
 
@@ -183,7 +188,10 @@ class TestPlanned:
             return said(query, world[query.party][int(query.id.rsplit("/", 1)[1])] or "")
 
         setting = setting_of(
-            KinshipScreen(), parameters=parameters, materials={"prompts": prompt_file(folder, prompts)}, controls=self.CONTROLS
+            KinshipScreen(),
+            parameters=parameters,
+            materials={"prompts": prompt_file(folder, prompts)},
+            controls=self.CONTROLS,
         )
         return concluded(KinshipScreen(), setting, reply)
 
@@ -192,7 +200,7 @@ class TestPlanned:
         claims = [one.claim for one in found.stated]
         assert all(isinstance(one, Claim) for one in claims)
         assert [one.name for one in claims] == ["kinship: rare words", "kinship: first word"]
-        assert claims[0].log_p == pytest.approx(math.log(2 / 25))
+        assert claims[0].log_p == pytest.approx(math.log(1 / 25))
         assert found.power is not None
         assert found.power.curve[-1][1] == 1.0
         (relative,) = [one for one in found.controls if one.role is ControlRole.POSITIVE]
@@ -234,6 +242,14 @@ class TestPlanned:
 
 
 def test_both_feature_sets_have_their_own_method() -> None:
-    found = kinship([likeness(a_world(kin=True), one) for one in (RARE_WORDS, FIRST_WORD)], roster_of(), Question.TRAINED_ON_OUTPUTS, 1)
-    assert [one.claim.method for one in found if isinstance(one, Kinship)] == ["kinship/v1+rare-words/v1", "kinship/v1+first-word/v1"]
+    found = kinship(
+        [likeness(a_world(kin=True), one) for one in (RARE_WORDS, FIRST_WORD)],
+        roster_of(),
+        Question.TRAINED_ON_OUTPUTS,
+        1,
+    )
+    assert [one.claim.method for one in found if isinstance(one, Kinship)] == [
+        "kinship/v1+rare-words/v1",
+        "kinship/v1+first-word/v1",
+    ]
     assert {one.claim.question for one in found if isinstance(one, Kinship)} == {Question.TRAINED_ON_OUTPUTS}

@@ -21,7 +21,9 @@ from stillwatch.suspects.tokenizer_screen import TokenizerScreen
 
 TEXT = [
     f"The {word} number {number} is 第{number}个 the establishment of naïve encoders 🙂 return x{number} + {number * 7919}\n\t{word}()"
-    for number, word in enumerate(["distillation", "harvest", "teacher", "student", "account", "verdict", "reading"] * 40)
+    for number, word in enumerate(
+        ["distillation", "harvest", "teacher", "student", "account", "verdict", "reading"] * 40
+    )
 ]
 
 
@@ -29,7 +31,10 @@ def train_bpe(path: Path, size: int, text: list[str]) -> Path:
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
-    made.train_from_iterator(text, trainers.BpeTrainer(vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    made.train_from_iterator(
+        text,
+        trainers.BpeTrainer(vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False),
+    )
     made.save(str(path))
     return path
 
@@ -37,7 +42,9 @@ def train_bpe(path: Path, size: int, text: list[str]) -> Path:
 def train_word_pieces(path: Path) -> Path:
     made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.train_from_iterator(TEXT, trainers.WordPieceTrainer(vocab_size=400, special_tokens=["[UNK]"], show_progress=False))
+    made.train_from_iterator(
+        TEXT, trainers.WordPieceTrainer(vocab_size=400, special_tokens=["[UNK]"], show_progress=False)
+    )
     made.save(str(path))
     return path
 
@@ -48,7 +55,12 @@ def tokenizers(tmp_path_factory) -> dict[str, Path]:
     corpus = folder / "corpus.txt"
     corpus.write_text("\n".join(TEXT), encoding="utf-8")
     sentencepiece.SentencePieceTrainer.train(
-        input=str(corpus), model_prefix=str(folder / "pieces"), vocab_size=400, byte_fallback=True, minloglevel=2, num_threads=1
+        input=str(corpus),
+        model_prefix=str(folder / "pieces"),
+        vocab_size=400,
+        byte_fallback=True,
+        minloglevel=2,
+        num_threads=1,
     )
     return {
         "ours": train_bpe(folder / "ours.json", 600, TEXT),
@@ -69,7 +81,9 @@ def test_probes_are_drawn_by_the_seed_and_keep_their_beginnings() -> None:
 
 
 @pytest.mark.parametrize("family", ["ours", "later bpe", "larger bpe", "bytes", "word pieces", "pieces"])
-def test_the_true_family_gives_all_differences_whatever_the_template_adds(tokenizers: dict[str, Path], family: str) -> None:
+def test_the_true_family_gives_all_differences_whatever_the_template_adds(
+    tokenizers: dict[str, Path], family: str
+) -> None:
     counts = {name: read_tokenizer(path) for name, path in tokenizers.items()}
     probes = count_probes(60, np.random.default_rng(3))
     overhead = 11
@@ -140,8 +154,7 @@ class TestPlanned:
     def test_another_tokenizer_speaks_against_and_is_named(self, tokenizers: dict[str, Path]) -> None:
         other = read_tokenizer(tokenizers["pieces"])
         found = self.run(tokenizers, lambda text: other(text) + 9)
-        assert found.stated[0].against
-        assert "counts as pieces does" in found.stated[0].claim.statement
+        assert "counts as pieces does, which speaks against" in found.stated[0].claim.statement
 
     @pytest.mark.parametrize(
         ("forged", "reason"),
@@ -151,7 +164,9 @@ class TestPlanned:
             (lambda text, rng=np.random.default_rng(0): len(text) + int(rng.integers(0, 9)), "counted in several ways"),
         ],
     )
-    def test_forged_counts_are_inconclusive(self, tokenizers: dict[str, Path], forged: Callable[[str], int | None], reason: str) -> None:
+    def test_forged_counts_are_inconclusive(
+        self, tokenizers: dict[str, Path], forged: Callable[[str], int | None], reason: str
+    ) -> None:
         claim = TestPlanned.once(self, tokenizers, forged)
         assert isinstance(claim, Inconclusive)
         assert reason in claim.reason
@@ -165,7 +180,13 @@ class TestIdentity:
 
     CONTROLS = {f"control-{number}": ControlRole.NEGATIVE for number in range(6)}
 
-    def run(self, folder: Path, text: str, controls: dict[str, ControlRole] | None = None, names: tuple[str, ...] = ("Stillbird",)):
+    def run(
+        self,
+        folder: Path,
+        text: str,
+        controls: dict[str, ControlRole] | None = None,
+        names: tuple[str, ...] = ("Stillbird",),
+    ):
         def reply(query: Query) -> Observation:
             if query.party == "control-5":
                 return refused(query)

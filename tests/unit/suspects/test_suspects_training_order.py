@@ -70,7 +70,9 @@ def test_sequential_ranks_are_ranks_among_those_before() -> None:
 
 def test_a_restart_holds_its_share_back() -> None:
     """While nothing is staked the capital is 1, and a late run of small ranks counts from where it begins."""
-    assert restarted_log_e_path([0.5])[0] == pytest.approx(math.log(0.5 * np.mean([e * 0.5 ** (e - 1) for e in np.arange(1, 20) / 20]) + 0.5))
+    assert restarted_log_e_path([0.5])[0] == pytest.approx(
+        math.log(0.5 * np.mean([e * 0.5 ** (e - 1) for e in np.arange(1, 20) / 20]) + 0.5)
+    )
     quiet, late = np.full(100, 0.9), np.full(15, 0.01)
     path = restarted_log_e_path([*quiet, *late])
     assert path[99] < 0.1
@@ -108,7 +110,10 @@ class TestOrderPlanned:
 
         materials = {"examples": prompt_file(folder, [f"text {number}" for number in range(200)], "examples.jsonl")}
         setting = setting_of(
-            OrderMemory(), parameters={"permutations": 999}, materials=materials, controls={"base": ControlRole.NEGATIVE}
+            OrderMemory(),
+            parameters={"permutations": 999},
+            materials=materials,
+            controls={"base": ControlRole.NEGATIVE},
         )
         return concluded(OrderMemory(), setting, reply)
 

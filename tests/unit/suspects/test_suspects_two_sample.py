@@ -22,7 +22,10 @@ from stillwatch.suspects.two_sample import (
     sameness_log_p,
 )
 
-OPENINGS = [["".join(np.random.default_rng(7 * prompt + one).choice(list("abcdef "), 50)) for one in range(6)] for prompt in range(20)]
+OPENINGS = [
+    ["".join(np.random.default_rng(7 * prompt + one).choice(list("abcdef "), 50)) for one in range(6)]
+    for prompt in range(20)
+]
 
 
 def sampled(seed: int, tilt: float, answers: int = 10) -> list[list[str]]:
@@ -100,7 +103,12 @@ class TestPlanned:
     CONTROLS = {"ours": ControlRole.OWN, "other": ControlRole.NEGATIVE, "reseller": ControlRole.POSITIVE}
 
     def run(self, folder: Path, tilt: float, *, dead: bool = False, **parameters: object):
-        drawn = {"suspect": sampled(3, tilt), "ours": sampled(4, 0.0), "other": sampled(5, 0.9), "reseller": sampled(6, 0.0)}
+        drawn = {
+            "suspect": sampled(3, tilt),
+            "ours": sampled(4, 0.0),
+            "other": sampled(5, 0.9),
+            "reseller": sampled(6, 0.0),
+        }
 
         def reply(query: Query) -> Observation:
             if dead and query.party == "suspect":
@@ -143,7 +151,10 @@ class TestPlanned:
         materials = {"prompts": prompt_file(tmp_path, [f"prompt {place}" for place in range(len(OPENINGS))])}
         for stop_at, expected in ((0.0, False), (2.0, True)):
             setting = setting_of(
-                AnswerEquality(), parameters={"stop_at": stop_at}, materials=materials, controls={"ours": ControlRole.OWN}
+                AnswerEquality(),
+                parameters={"stop_at": stop_at},
+                materials=materials,
+                controls={"ours": ControlRole.OWN},
             )
             observations = {}
             for query in AnswerEquality().prepare(setting):

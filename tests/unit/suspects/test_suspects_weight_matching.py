@@ -40,7 +40,9 @@ def exchanges(seed: int, number: int = 200) -> list[TokenExchange]:
 
 def blocks_of(model) -> Blocks:
     return tuple(
-        FeedForward(up=layer.mlp.up_proj.weight.detach().numpy().copy(), gate=layer.mlp.gate_proj.weight.detach().numpy().copy())
+        FeedForward(
+            up=layer.mlp.up_proj.weight.detach().numpy().copy(), gate=layer.mlp.gate_proj.weight.detach().numpy().copy()
+        )
         for layer in model.model.layers
     )
 
@@ -71,14 +73,18 @@ def stranger():
 def shuffled(blocks: Blocks) -> Blocks:
     rng = np.random.default_rng(5)
     orders = [rng.permutation(len(block.up)) for block in blocks]
-    return tuple(FeedForward(up=block.up[order], gate=block.gate[order]) for block, order in zip(blocks, orders, strict=True))
+    return tuple(
+        FeedForward(up=block.up[order], gate=block.gate[order]) for block, order in zip(blocks, orders, strict=True)
+    )
 
 
 def pruned(blocks: Blocks) -> Blocks:
     """Half of the neurons, and the middle layer, are gone."""
     rng = np.random.default_rng(6)
     kept = [np.sort(rng.permutation(len(block.up))[: len(block.up) // 2]) for block in blocks]
-    return tuple(FeedForward(up=block.up[rows], gate=block.gate[rows]) for block, rows in zip(blocks, kept, strict=True))[::2]
+    return tuple(
+        FeedForward(up=block.up[rows], gate=block.gate[rows]) for block, rows in zip(blocks, kept, strict=True)
+    )[::2]
 
 
 def signs_turned(blocks: Blocks) -> Blocks:

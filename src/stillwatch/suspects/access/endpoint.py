@@ -16,6 +16,7 @@ import math
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,7 +26,7 @@ from stillwatch.suspects.access.settings import key_of, needed, setting
 from stillwatch.suspects.errors import AccessSettingError
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientSession
 
 Clock = Callable[[], int]
 """Gives the present time: microseconds since the Unix epoch, UTC."""
@@ -35,9 +36,11 @@ MOST_PAUSE = 60.0
 LARGEST_ANSWER = 32 << 20
 """Bytes of an answer that are read."""
 ENDPOINT_SETTINGS = frozenset(
-    {"address", "model", "key_file", "key_variable", "concurrency", "requests_per_minute", "tries", "timeout", "certificates"}
+    {"address", "model", "key_file", "key_variable", "concurrency", "requests_per_minute", "tries", "pause", "timeout", "certificates"}
 )  # fmt: skip
-_SHOWN = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization"})
+_SHOWN_CERTIFICATE: ContextVar[str | None] = ContextVar("shown_certificate", default=None)
+"""Of the request that this task waits for."""
+_NEVER_KEPT = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization"})
 
 
 class Interface(Protocol):
@@ -90,6 +93,7 @@ class Endpoint:
             raise AccessSettingError(f"party {party.name!a}: the address does not begin with http:// or https://")
         self._key = key_of(party)
         self._tries = setting(party, "tries", 5)
+        self._first_pause = setting(party, "pause", 0.5)
         self._timeout = setting(party, "timeout", 120.0)
         self._gap = 60.0 / max(setting(party, "requests_per_minute", 600.0), 1e-3)
         self._slots = asyncio.Semaphore(max(1, setting(party, "concurrency", 4)))
@@ -150,7 +154,7 @@ class Endpoint:
                     return observation
                 if isinstance(observation, Unanswered):
                     last = observation
-                await asyncio.sleep(_pause(reply.headers, number))
+                await asyncio.sleep(_pause(reply.headers, self._first_pause * 2 ** (number - 1)))
             return last
 
     async def _pace(self) -> None:
@@ -167,7 +171,7 @@ class Endpoint:
 
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._timeout), connector=aiohttp.TCPConnector(ssl=self._trust)
+                timeout=aiohttp.ClientTimeout(total=self._timeout), connector=_connector(self._trust)
             )
         headers = {
             "Content-Type": "application/json", "X-Request-Id": query_id, **self._interface.headers(self._key)
@@ -176,13 +180,13 @@ class Endpoint:
             async with self._session.post(
                 f"{self._address}{path}", data=content, headers=headers, allow_redirects=False
             ) as response:
-                peer = _peer(response)
+                peer = _SHOWN_CERTIFICATE.get()
                 body = b""
                 while chunk := await response.content.readany():
                     body += chunk
                     if len(body) > LARGEST_ANSWER:
                         return _Reply(status=0, headers={}, body=b"", failure="over 32 MiB", peer=peer)
-                kept = {name: value for name, value in response.headers.items() if name.lower() not in _SHOWN}
+                kept = {name: value for name, value in response.headers.items() if name.lower() not in _NEVER_KEPT}
                 return _Reply(status=response.status, headers=kept, body=body, failure="", peer=peer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return _Reply(status=0, headers={}, body=b"", failure=type(error).__name__, peer=None)
@@ -218,8 +222,8 @@ class Endpoint:
         }
 
 
-def _pause(headers: Mapping[str, str], number: int) -> float:
-    """Give the seconds to wait before the next try."""
+def _pause(headers: Mapping[str, str], otherwise: float) -> float:
+    """Give the seconds to wait before the next try: what was asked for, else the pause that doubles."""
     told = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
     try:
         asked = float(told)
@@ -227,13 +231,23 @@ def _pause(headers: Mapping[str, str], number: int) -> float:
         asked = math.nan
     if math.isfinite(asked) and asked >= 0.0:
         return min(asked, MOST_PAUSE)
-    return float(min(0.5 * 2 ** (number - 1), MOST_PAUSE))
+    return min(otherwise, MOST_PAUSE)
 
 
-def _peer(response: ClientResponse) -> str | None:
-    """Give the digest of the certificate that the other side showed; null for plain text."""
-    connection = response.connection
-    transport = None if connection is None else connection.transport
-    tls = None if transport is None else transport.get_extra_info("ssl_object")
-    certificate = None if tls is None else tls.getpeercert(binary_form=True)
-    return None if certificate is None else f"sha256:{hashlib.sha256(certificate).hexdigest()}"
+def _connector(trust: ssl.SSLContext) -> Any:
+    """Give a connector that notes, for the request that waits for it, which certificate the other side showed."""
+    import aiohttp  # noqa: PLC0415  # an extra, loaded where an endpoint is asked
+
+    class Noting(aiohttp.TCPConnector):
+        """By the time an answer is read its connection may be given back, so it is looked at here."""
+
+        async def connect(self, *given: Any, **named: Any) -> Any:
+            """Connect, and note the certificate."""
+            connection = await super().connect(*given, **named)
+            transport = connection.transport
+            tls = None if transport is None else transport.get_extra_info("ssl_object")
+            shown = None if tls is None else tls.getpeercert(binary_form=True)
+            _SHOWN_CERTIFICATE.set(None if shown is None else f"sha256:{hashlib.sha256(shown).hexdigest()}")
+            return connection
+
+    return Noting(ssl=trust)

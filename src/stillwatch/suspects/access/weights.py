@@ -52,11 +52,13 @@ class OpenWeights:
         try:
             import torch  # noqa: PLC0415  # an extra, loaded where weights are read
             from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
+            from transformers.utils import logging as quiet  # noqa: PLC0415
         except ImportError:
             raise AccessSettingError(
                 f"party {party.name!a}: weights need torch and transformers; install stillwatch[models]"
             ) from None
         torch.set_num_threads(1)
+        quiet.disable_progress_bar()
         try:
             given = {"local_files_only": True, "trust_remote_code": False}
             self._tokenizer: Any = AutoTokenizer.from_pretrained(str(path), **given)
@@ -157,8 +159,8 @@ class OpenWeights:
         rows, kept, finish = torch.tensor([ids]), None, "length"
         with torch.no_grad():
             for _ in range(query.max_tokens):
-                out = self._model(input_ids=rows, past_key_values=kept, use_cache=True)
-                kept = out.past_key_values
+                out = self._model(input_ids=rows, cache=kept, use_cache=True)
+                kept = out.cache
                 table = torch.log_softmax(out.logits[0, -1].double(), dim=-1)
                 if query.temperature > 0.0:
                     weights = torch.softmax(out.logits[0, -1].double() / query.temperature, dim=-1)
