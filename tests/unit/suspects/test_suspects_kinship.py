@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_rare_words_is_the_cosine_of_rarity_weighted_words_and_pairs() -> None:
     features = []
     for text in texts:
         words = re.findall(r"\w+", text.lower())
-        features.append({*words, *zip(words, words[1:], strict=False)})
+        features.append({*words, *pairwise(words)})
     every = set().union(*features)
     weight = {one: math.log((1 + len(texts)) / sum(one in mine for mine in features)) for one in every}
     norm = [math.sqrt(sum(weight[one] ** 2 for one in mine)) for mine in features]
@@ -173,10 +174,15 @@ def test_power_grows_with_dilution_and_is_said() -> None:
     assert "nothing could have been found" in power_statement(curve, PROMPTS, 24, 0.01).statement
 
 
+PLANNED_CONTROLS = {
+    **dict.fromkeys(CONTROLS, ControlRole.NEGATIVE),
+    "ours": ControlRole.OWN,
+    "again": ControlRole.POSITIVE,
+}
+
+
 class TestPlanned:
     """The screen as a plan runs it."""
-
-    CONTROLS = {**dict.fromkeys(CONTROLS, ControlRole.NEGATIVE), "ours": ControlRole.OWN, "again": ControlRole.POSITIVE}
 
     def run(self, folder: Path, *, kin: bool, silent: str = "", **parameters: object):
         world = {**a_world(kin=kin), "again": answers_of(writer(1_000), 777)}
@@ -191,7 +197,7 @@ class TestPlanned:
             KinshipScreen(),
             parameters=parameters,
             materials={"prompts": prompt_file(folder, prompts)},
-            controls=self.CONTROLS,
+            controls=PLANNED_CONTROLS,
         )
         return concluded(KinshipScreen(), setting, reply)
 
@@ -235,7 +241,7 @@ class TestPlanned:
     def test_a_prompt_file_is_refused_by_line_without_its_text(self, tmp_path: Path) -> None:
         path = tmp_path / "broken.jsonl"
         path.write_text('{"prompt": "fine"}\n{"prompt": 3, "secret": "do not show"}\n', encoding="utf-8")
-        setting = setting_of(KinshipScreen(), materials={"prompts": path}, controls=self.CONTROLS)
+        setting = setting_of(KinshipScreen(), materials={"prompts": path}, controls=PLANNED_CONTROLS)
         with pytest.raises(MaterialError, match=r"broken.jsonl:2: expected a JSON object") as caught:
             list(KinshipScreen().prepare(setting))
         assert "do not show" not in str(caught.value)

@@ -26,6 +26,8 @@ TEXT = [
     )
 ]
 
+NOISE = np.random.default_rng(0)
+
 
 def train_bpe(path: Path, size: int, text: list[str]) -> Path:
     made = Tokenizer(models.BPE())
@@ -40,7 +42,7 @@ def train_bpe(path: Path, size: int, text: list[str]) -> Path:
 
 
 def train_word_pieces(path: Path) -> Path:
-    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106  # a piece of text
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     made.train_from_iterator(
         TEXT, trainers.WordPieceTrainer(vocab_size=400, special_tokens=["[UNK]"], show_progress=False)
@@ -161,7 +163,7 @@ class TestPlanned:
         [
             (lambda text: len(text) // 4, "follow from characters alone"),
             (lambda _: None, "0 texts were counted"),
-            (lambda text, rng=np.random.default_rng(0): len(text) + int(rng.integers(0, 9)), "counted in several ways"),
+            (lambda text: len(text) + int(NOISE.integers(0, 9)), "counted in several ways"),
         ],
     )
     def test_forged_counts_are_inconclusive(
@@ -175,10 +177,11 @@ class TestPlanned:
         return self.run(tokenizers, forged).stated[0].claim
 
 
+IDENTITY_CONTROLS = {f"control-{number}": ControlRole.NEGATIVE for number in range(6)}
+
+
 class TestIdentity:
     """Who a suspect says that it is."""
-
-    CONTROLS = {f"control-{number}": ControlRole.NEGATIVE for number in range(6)}
 
     def run(
         self,
@@ -197,7 +200,7 @@ class TestIdentity:
             IdentityLeak(),
             parameters={"names": list(names), "samples": 5},
             materials=materials,
-            controls=self.CONTROLS if controls is None else controls,
+            controls=IDENTITY_CONTROLS if controls is None else controls,
         )
         return concluded(IdentityLeak(), setting, reply)
 

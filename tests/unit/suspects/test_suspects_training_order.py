@@ -143,7 +143,7 @@ class TestTrackingPlanned:
             number = int(query.id.split("/")[2])
             moved = 0.4 if changes and query.party == "suspect" and number >= 30 else 0.0
             value = -0.5 - moved + float(rng.normal(0.0, 0.01))
-            other = (Alternative(token="x", log_prob=-0.4), Alternative(token="y", log_prob=value))
+            other = tuple(Alternative(token=token, log_prob=of) for token, of in (("x", -0.4), ("y", value)))
             said_tokens = (Token(text="x" if moved else "y", log_prob=-0.4 if moved else value, alternatives=other),)
             return said(query, "y", tokens=said_tokens if tokens else ())
 

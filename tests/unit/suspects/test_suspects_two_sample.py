@@ -97,10 +97,11 @@ def test_too_few_answers_are_refused() -> None:
         distance([["a"]], [["b", "c"]], permutations=9, rng=np.random.default_rng(0))
 
 
+PLANNED_CONTROLS = {"ours": ControlRole.OWN, "other": ControlRole.NEGATIVE, "reseller": ControlRole.POSITIVE}
+
+
 class TestPlanned:
     """The test as a plan runs it."""
-
-    CONTROLS = {"ours": ControlRole.OWN, "other": ControlRole.NEGATIVE, "reseller": ControlRole.POSITIVE}
 
     def run(self, folder: Path, tilt: float, *, dead: bool = False, **parameters: object):
         drawn = {
@@ -117,7 +118,7 @@ class TestPlanned:
             return said(query, drawn[party][int(place)][int(sample)])
 
         materials = {"prompts": prompt_file(folder, [f"prompt {place}" for place in range(len(OPENINGS))])}
-        setting = setting_of(AnswerEquality(), parameters=parameters, materials=materials, controls=self.CONTROLS)
+        setting = setting_of(AnswerEquality(), parameters=parameters, materials=materials, controls=PLANNED_CONTROLS)
         return concluded(AnswerEquality(), setting, reply)
 
     def test_our_own_model_behind_another_name(self, tmp_path: Path) -> None:

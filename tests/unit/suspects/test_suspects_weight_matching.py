@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from observing import setting_of
+from safetensors.numpy import save_file
 
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.simulation.small_models import Shape, TokenExchange, copy_of, new_model, sample, train
@@ -201,8 +202,6 @@ class TestPlanned:
 
 
 def test_a_block_without_a_gate_is_read_by_its_down_projection(tmp_path: Path) -> None:
-    from safetensors.numpy import save_file
-
     rng = np.random.default_rng(0)
     up, down = rng.normal(size=(8, 4)).astype(np.float32), rng.normal(size=(4, 8)).astype(np.float32)
     save_file(
