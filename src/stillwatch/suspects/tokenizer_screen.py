@@ -98,7 +98,8 @@ class TokenizerScreen:
         """
         probes = _probes(setting)
         counts = _counts(setting, observations, SUSPECT, probes)
-        missing = _missing(setting, observations, probes, counts)
+        matched = compare_counts(probes, counts, _tokenizers(setting))
+        missing = _missing(setting, observations, probes, counts, matched)
         controls = tuple(_controls(setting, observations, probes))
         if missing:
             inconclusive = Inconclusive(
@@ -107,7 +108,6 @@ class TokenizerScreen:
             return TestResult(
                 test=setting.planned.id, method=METHOD, stated=(Stated(claim=inconclusive),), controls=controls
             )
-        matched = compare_counts(probes, counts, _tokenizers(setting))
         digest = digest_of_texts([repr(counts)])
         return TestResult(
             test=setting.planned.id,
@@ -152,7 +152,11 @@ def _told(observations: Observations, key: str) -> int | None:
 
 
 def _missing(
-    setting: Setting, observations: Observations, probes: Sequence[CountProbe], counts: Sequence[tuple[int, int] | None]
+    setting: Setting,
+    observations: Observations,
+    probes: Sequence[CountProbe],
+    counts: Sequence[tuple[int, int] | None],
+    matched: Sequence[TokenizerMatch],
 ) -> tuple[str, str] | None:
     """Tell why the counts cannot be compared, and what is needed; none where they can."""
     counted = sum(pair is not None for pair in counts)
@@ -166,7 +170,8 @@ def _missing(
     if len(again - {None}) > 1:
         return "one text was counted in several ways", "an endpoint that counts a text the same way each time"
     measure = made_up_from(probes, counts)
-    if measure is not None:
+    # A tokenizer of bytes is a line in bytes, and no forgery where it is one of the families.
+    if measure is not None and matched[0].exact < matched[0].compared:
         return (
             f"the counts follow from {measure} alone, as no tokenizer's do",
             "counts by the tokenizer of the model that answers",

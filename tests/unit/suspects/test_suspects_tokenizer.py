@@ -153,6 +153,10 @@ class TestPlanned:
         assert found.controls[0].as_expected
         assert "bore 1 names" in found.stated[1].claim.statement
 
+    def test_a_tokenizer_of_bytes_is_no_forgery_where_it_is_a_family(self, tokenizers: dict[str, Path]) -> None:
+        found = self.run(tokenizers, lambda text: len(text.encode()) + 3)
+        assert "counts as bytes does" in found.stated[0].claim.statement
+
     def test_another_tokenizer_speaks_against_and_is_named(self, tokenizers: dict[str, Path]) -> None:
         other = read_tokenizer(tokenizers["pieces"])
         found = self.run(tokenizers, lambda text: other(text) + 9)
