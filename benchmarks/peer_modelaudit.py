@@ -1,6 +1,6 @@
 """Run `knowlyr-modelaudit` with its own functions and thresholds on given answers, in an environment of its own.
 
-Takes a JSON document on standard input: `answers` (model -> list of texts, all to the same prompts) and `pairs` (list of two models). Gives on
+Takes a JSON document on standard input: `answers` (model -> list of texts, all to the same prompts), `pairs` (list of two models) and `modes`. Gives on
 standard output, for each mode, a list of [similarity, derived] in the order of the pairs. It imports nothing of stillwatch; its own network
 queries are left out, since the answers are there.
 
@@ -32,10 +32,10 @@ def main() -> int:
     asked = json.load(sys.stdin)
     made = fingerprints(asked["answers"])
     modes = {"llmmap": llmmap.LLMmapFingerprinter(), "dli": dli.DLIFingerprinter()}
-    found: dict[str, list[tuple[float, bool]]] = {mode: [] for mode in modes}
-    for mode, fingerprinter in modes.items():
+    found: dict[str, list[tuple[float, bool]]] = {mode: [] for mode in asked["modes"]}
+    for mode in asked["modes"]:
         for first, second in asked["pairs"]:
-            result = fingerprinter.compare(made[mode][first], made[mode][second])
+            result = modes[mode].compare(made[mode][first], made[mode][second])
             found[mode].append((float(result.similarity), bool(result.is_derived)))
     json.dump(found, sys.stdout)
     return 0

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ SEED = 20_261_125
 LEVEL = 0.05
 PEER_PROMPTS = 20
 """As many as that tool sends at most by itself."""
+PEER_STRANGERS = 910
+"""Unrelated pairs that it is asked about, drawn from all."""
 SETTINGS = ("k50", "nucleus9", "typical2", "typical3", "contrastive")
 """Ways of sampling that together stand for the draws of one model in T1."""
 Answers = dict[str, list[str | None]]
@@ -72,7 +75,7 @@ class Compared:
     nearest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class World:
     """The models of one set, and how alike they answer."""
 
@@ -87,6 +90,7 @@ class World:
         """All models, in the order of the likenesses."""
         return self.likenesses[0].models
 
+    @cached_property
     def kin(self) -> dict[str, str]:
         """Family of each model; `@` and what follows is a way of sampling."""
         return {model: family(model.split("@")[0], self.lines) for model in self.models}
@@ -192,7 +196,7 @@ def compare(world: World, likeness_: Likeness, pair: Pair) -> Compared:
 
 def roster_of(world: World, suspect: str, teacher: str, excluded: frozenset[str]) -> Roster:
     """Apply the rule of controls: other families; for a closed teacher those documented as not trained on it."""
-    kin = world.kin()
+    kin = world.kin
     related = {kin[suspect], kin[teacher]}
     closed = world.name == "AlpacaEval" and kin[teacher] == "openai" and kin[suspect] != "openai"
     allowed = STRICT if closed else tuple(model for model in world.models if "@" not in model)
@@ -208,7 +212,7 @@ def unrelated(world: World) -> dict[str, Any]:
     (OpenAI), or their unrelated suspects would be the controls themselves. Pairs hang together, and so the interval is over pairs of
     families: of each, one pair is drawn.
     """
-    kin = world.kin()
+    kin = world.kin
     rng = np.random.default_rng(SEED)
     plain = [model for model in world.models if "@" not in model and kin[model] != "openai"]
     document: dict[str, Any] = {"set": world.name, "features": {}}
@@ -268,13 +272,14 @@ def two_sample(data: Path) -> dict[str, Any]:
 
 
 def peer(python: Path, world: World, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Compare the same pairs, and as many unrelated ones as we do, by the other tool."""
-    kin = world.kin()
+    """Compare the same pairs, and unrelated ones, by the other tool; its slower mode on its own number of prompts only."""
+    kin = world.kin
     rng = np.random.default_rng(SEED)
     plain = [model for model in world.models if "@" not in model]
-    strangers = [
+    apart = [
         (a, b) for a, b in combinations([model for model in plain if kin[model] != "openai"], 2) if kin[a] != kin[b]
     ]
+    strangers = [apart[place] for place in rng.permutation(len(apart))[:PEER_STRANGERS]]
     ranked = [
         (pair.suspect, other)
         for pair in pairs
@@ -292,7 +297,11 @@ def peer(python: Path, world: World, pairs: Sequence[Pair]) -> dict[str, Any]:
         ("all prompts", common),
     ):
         answers = {model: [texts[place] for place in places] for model, texts in world.answers.items()}
-        request = {"answers": answers, "pairs": [*strangers, *ranked]}
+        request = {
+            "answers": answers,
+            "pairs": [*strangers, *ranked],
+            "modes": ["llmmap"] if label == "all prompts" else ["llmmap", "dli"],
+        }
         script = Path(__file__).with_name("peer_modelaudit.py")
         ran = subprocess.run(
             [str(python), str(script)], input=json.dumps(request), capture_output=True, text=True, check=True
