@@ -48,6 +48,7 @@ from stillwatch.suspects.two_sample import distance, pair_bets_log_e
 
 SEED = 20_261_125
 LEVEL = 0.05
+NEAREST = "nearest is of the family of the parent"
 PEER_PROMPTS = 20
 """As many as that tool sends at most by itself."""
 PEER_STRANGERS = 910
@@ -170,6 +171,7 @@ def kinship_of(world: World, title: str, pairs: Sequence[Pair]) -> dict[str, Any
             "parent first": first,
             "of": len(rows),
             "interval": (low, high),
+            NEAREST: sum(world.kin[row.nearest] == world.kin[row.teacher] for row in rows),
             "at or below the level": sum(row.p <= LEVEL for row in rows),
             "rows": [asdict(row) for row in rows],
         }
@@ -316,7 +318,10 @@ def table(found: dict[str, Any]) -> str:
     lines = ["| comparison | set | by | result |", "|---|---|---|---|"]
     for block in found["t2"]:
         for name, one in block["features"].items():
-            said = f"true parent first {one['parent first']} of {one['of']}; p <= {LEVEL:g}: {one['at or below the level']}"
+            said = (
+                f"true parent first {one['parent first']} of {one['of']}, one of its family"
+                f" {one[NEAREST]}; p <= {LEVEL:g}: {one['at or below the level']}"
+            )
             lines.append(f"| {block['pairs']} | {block['set']} | T2, {name} | {said} |")
     for block in found["unrelated"]:
         for name, one in block["features"].items():
