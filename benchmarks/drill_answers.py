@@ -13,6 +13,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: dict[str, Any] = {
         "benchmark": "drill_answers",
         "version": __version__,
-        "machine": machine(),
+        "machine": asdict(machine()),
         "date": datetime.now(UTC).date().isoformat(),
         "profiles": [
             measure(profile, given.seeds, CampaignDrill(profile=profile, requests=given.requests))

@@ -74,35 +74,43 @@ HeadersFile = Annotated[
     Path | None,
     typer.Option("--headers-file", metavar="FILE", help="Lines `Name: value` that are sent to --url; holds its key."),
 ]
+Profile = Annotated[str, typer.Option("--profile", metavar="NAME", help="naive, k-accounts or probe-then-scale.")]
+Seeds = Annotated[
+    int, typer.Option("--seeds", metavar="N", min=1, max=200, help="Runs; at least 20 for intervals and a claim.")
+]
+FirstSeed = Annotated[int, typer.Option("--first-seed", metavar="N", min=0, help="Seed of the first run.")]
+WorldAccounts = Annotated[int, typer.Option("--accounts", metavar="N", min=100, help="Accounts of the world.")]
+CampaignAccounts = Annotated[
+    int, typer.Option("--campaign-accounts", metavar="K", min=4, help="Of these, the campaign's.")
+]
+Requests = Annotated[int, typer.Option("--requests", metavar="N", min=1_000, help="Requests in all.")]
+EveryDays = Annotated[
+    int, typer.Option("--every-days", metavar="N", min=1, help="Days of the world between detections.")
+]
+ApprovalHours = Annotated[
+    float, typer.Option("--approval-hours", metavar="H", min=0, help="Hours between alert and bundle.")
+]
+OwnTerms = Annotated[
+    Path | None,
+    typer.Option("--terms", metavar="FILE", help="Your own terms, accepted by every account; by default a block."),
+]
+Keep = Annotated[
+    Path | None, typer.Option("--keep", metavar="DIR", help="Keep worlds, logs and results of each seed here.")
+]
 
 
 def run(
     *,
-    profile: Annotated[
-        str, typer.Option("--profile", metavar="NAME", help="naive, k-accounts or probe-then-scale.")
-    ] = "naive",
-    seeds: Annotated[
-        int, typer.Option("--seeds", metavar="N", min=1, max=200, help="Runs; at least 20 for intervals and a claim.")
-    ] = 1,
-    first_seed: Annotated[int, typer.Option("--first-seed", metavar="N", min=0, help="Seed of the first run.")] = 1,
-    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=100, help="Accounts of the world.")] = 300,
-    campaign_accounts: Annotated[
-        int, typer.Option("--campaign-accounts", metavar="K", min=4, help="Of these, the campaign's.")
-    ] = 24,
-    requests: Annotated[int, typer.Option("--requests", metavar="N", min=1_000, help="Requests in all.")] = 8_000,
-    every_days: Annotated[
-        int, typer.Option("--every-days", metavar="N", min=1, help="Days of the world between detections.")
-    ] = 2,
-    approval_hours: Annotated[
-        float, typer.Option("--approval-hours", metavar="H", min=0, help="Hours between alert and bundle.")
-    ] = 4.0,
-    terms: Annotated[
-        Path | None,
-        typer.Option("--terms", metavar="FILE", help="Your own terms, accepted by every account; by default a block."),
-    ] = None,
-    keep: Annotated[
-        Path | None, typer.Option("--keep", metavar="DIR", help="Keep worlds, logs and results of each seed here.")
-    ] = None,
+    profile: Profile = "naive",
+    seeds: Seeds = 1,
+    first_seed: FirstSeed = 1,
+    accounts: WorldAccounts = 300,
+    campaign_accounts: CampaignAccounts = 24,
+    requests: Requests = 8_000,
+    every_days: EveryDays = 2,
+    approval_hours: ApprovalHours = 4.0,
+    terms: OwnTerms = None,
+    keep: Keep = None,
     ledger: Ledger = None,
     actor: Actor = None,
     fail_on_miss: FailOnMiss = False,

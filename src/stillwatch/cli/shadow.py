@@ -104,6 +104,21 @@ def key(
     return ExitCode.DONE
 
 
+SampleCount = Annotated[
+    int, typer.Option("--samples", metavar="K", min=1, max=64, help="Re-samples of each answer; 4 or more.")
+]
+PerAccount = Annotated[
+    int, typer.Option("--per-account", metavar="N", min=1, help="Served answers of one account and day.")
+]
+Tokens = Annotated[
+    int, typer.Option("--tokens-per-day", metavar="N", min=1, help="Tokens in and out that a day may cost.")
+]
+Pinned = Annotated[
+    list[str] | None,
+    typer.Option("--pin", metavar="SNAPSHOT", help="Take samples of this snapshot only; repeatable."),
+]
+
+
 def run(
     logs: Annotated[list[Path], typer.Argument(metavar="LOG...", help="Logs of a guard, kept with text.")],
     *,
@@ -112,20 +127,11 @@ def run(
     ledger: ledger_options.Store,
     actor: ledger_options.Actor,
     key_file: KeyFile = None,
-    samples: Annotated[
-        int, typer.Option("--samples", metavar="K", min=1, max=64, help="Re-samples of each answer; 4 or more.")
-    ] = 4,
-    per_account: Annotated[
-        int, typer.Option("--per-account", metavar="N", min=1, help="Served answers of one account and day.")
-    ] = 20,
+    samples: SampleCount = 4,
+    per_account: PerAccount = 20,
     per_day: Annotated[int, typer.Option("--per-day", metavar="N", min=1, help="Served answers of a day.")] = 1_000,
-    tokens: Annotated[
-        int, typer.Option("--tokens-per-day", metavar="N", min=1, help="Tokens in and out that a day may cost.")
-    ] = 2_000_000,
-    pin: Annotated[
-        list[str] | None,
-        typer.Option("--pin", metavar="SNAPSHOT", help="Take samples of this snapshot only; repeatable."),
-    ] = None,
+    tokens: Tokens = 2_000_000,
+    pin: Pinned = None,
     engine: guard_options.EngineOption = "none",
     mark_keys: guard_options.MarkKeys = None,
     as_json: JsonOption = False,
