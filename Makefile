@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle results docs picture clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-gateway results docs picture clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,7 +34,7 @@ demo: install ## simulate an incident, detect it, show the campaigns, write the 
 	@$(VENV)/bin/stillwatch demo --out "$(DEMO)"
 
 test: install-test ## install what the tests need, and run everything
-	@.ci/system-packages java chromium postgresql openssl go poppler
+	@.ci/system-packages java chromium postgresql openssl go poppler redis
 	@$(MAKE) check
 	@$(MAKE) pytest
 	$(SAY) "all checks and tests passed"
@@ -64,6 +64,10 @@ bench-ledger: install-bench ## the ledger: entries a second in batches, and a pr
 bench-bundle: install-bench ## the enforcement bundle: loading and look-ups at a million accounts, beside a dict
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.enforcement_bundle --out build/benchmarks/enforcement_bundle.json
+
+bench-gateway: install-bench ## the gateway: what guard, middleware and reverse proxy add to a request, open loop
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.gateway_latency --out build/benchmarks/gateway_latency.json
 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
@@ -107,7 +111,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.installed
 	$(SAY) "installing what the tests need"
-	@$(PIP) --editable '.[spark,postgres,sharing,private-intersection]' $$($(GROUP) test)
+	@$(PIP) --editable '.[gateway,spark,postgres,sharing,private-intersection]' $$($(GROUP) test)
 	@touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed

@@ -49,6 +49,7 @@ def measure(accounts: int, folder: Path) -> dict[str, Any]:
         BundleEntry(
             action=action, decision_id=f"d-{number:012x}", clauses=("no-pooled-harvest",), until_us=NOW_US + 30 * DAY_US,
             appeal="appeals@example.com", when_stale=WhenStale.CLOSED,
+            requests_per_minute=10 if action is Action.THROTTLE else None, key_id="c-1" if action is Action.MARK else None,
         )
         for number, action in enumerate((Action.MARK, Action.THROTTLE, Action.CHALLENGE, Action.BLOCK) * 100)
     )  # fmt: skip

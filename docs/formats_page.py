@@ -33,6 +33,7 @@ SWITCH_ON = {
     "vertex": "Request-response logging of the endpoint or publisher model into a BigQuery table, at sampling rate 1; export the table.",
     "langfuse": "Nothing at Langfuse; have the application set `user_id` on every trace. Export the observations from ClickHouse.",
     "helicone": "Nothing at Helicone; send `Helicone-User-Id` with every request. Export `request_response_rmt` from ClickHouse.",
+    "guard": "`stillwatch guard --log FILE`, or an `ExchangeLog` in the middleware; with an account header or a file of keys.",
     "kong": "In ai-proxy, `logging.log_payloads: true` and `logging.log_statistics: true`; a log plug-in on the route, and an authentication plug-in.",
     "envoy": "A JSON access log with the `gen_ai` fields of the gateway's example, and the header in which your account stands.",
     "databricks": "Inference tables of the serving endpoint or AI Gateway, with sampling fraction 1; export the table.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 
 import numpy as np
 
@@ -48,7 +47,7 @@ def test_a_drift_is_seen() -> None:
 
 def samples(model: LetterModel, seed: int, told: float) -> list[Answer]:
     """Samples of a model that tells its log-probabilities times a factor."""
-    rng = random.Random(seed)
+    rng = np.random.default_rng(seed)
     drawn = [model.write(prompt, 24, 1.0, rng) for prompt in ("The mill", "A train", "My sister", "Once upon")]
     return [
         Answer(

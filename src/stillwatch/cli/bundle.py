@@ -101,6 +101,16 @@ def build(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="For the bundle; what is there is replaced.")],
     key_file: KeyFile = None,
     hours: Annotated[int, typer.Option("--hours", metavar="N", min=1, max=8_760, help="How long it is fresh.")] = 24,
+    requests_per_minute: Annotated[
+        int,
+        typer.Option(
+            "--requests-per-minute",
+            metavar="N",
+            min=1,
+            max=1_000_000,
+            help="How many of a throttled account are answered.",
+        ),
+    ] = 10,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
@@ -115,7 +125,13 @@ def build(
         decisions, approvals = decisions_with_approvals(register)
         version = 1 + max(_versions(register, name), default=0)
         bundle, accounts = bundle_of(
-            decisions, approvals, name=name, version=version, issued_us=now, expires_us=now + hours * HOUR_US
+            decisions,
+            approvals,
+            name=name,
+            version=version,
+            issued_us=now,
+            expires_us=now + hours * HOUR_US,
+            requests_per_minute=requests_per_minute,
         )
         content = write_bundle(bundle, accounts, signer)
         entry = _record(register, bundle, content)

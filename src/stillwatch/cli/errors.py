@@ -7,7 +7,8 @@ The tree::
           ├── OptionError             a value that an option cannot take
           ├── ResultFileError         a folder that does not hold what `stillwatch detect` writes
           ├── AccountNotFoundError    an account that the detection never saw
-          └── OutputError             a folder that cannot be written to
+          ├── OutputError             a folder that cannot be written to
+          └── MissingExtraError       an extra of the package is not installed
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class AccountNotFoundError(CommandLineError):
 
 class OutputError(CommandLineError):
     """Output cannot be written."""
+
+
+class MissingExtraError(CommandLineError):
+    """An extra of the package is not installed."""

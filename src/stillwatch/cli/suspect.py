@@ -46,7 +46,7 @@ REPORT_HELP = VerbHelp(
     name="report",
     purpose="Say what the run shows: four claims, each with evidence, controls, power and what stays innocent.",
     examples=("stillwatch suspect report practice --out practice/report --ledger ledger.db --actor bob",),
-    writes="report.html and report.json into the folder of --out, and an entry of the ledger that seals them.",
+    writes="report.html, report.json and claims.json into the folder of --out, and an entry of the ledger that seals them.",
 )
 COMPARE_HELP = VerbHelp(
     name="compare",

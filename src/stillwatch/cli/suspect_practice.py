@@ -6,8 +6,9 @@ The keyed answers were drawn after the slots were committed to; the practised su
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
+
+import numpy as np
 
 from stillwatch.cli.ledger_options import write_out
 from stillwatch.integrity.canonical import canonical_bytes
@@ -61,12 +62,12 @@ def write_practice(out: Path, seed: int, known: float) -> tuple[Path, ...]:
     Raises:
         OutputError: where a file cannot be written.
     """
-    rng = random.Random(seed)  # noqa: S311  # practice must come out the same each time
+    rng = np.random.default_rng(seed)
     slots = tuple(
         ChallengeSlot(slot_id=f"s{number:02d}", context=f"Which colour has the {thing} {place}?", answers=ANSWERS)
         for number, (thing, place) in enumerate((thing, place) for place in PLACES for thing in THINGS)
     )
-    key = rng.randbytes(32)
+    key = rng.bytes(32)
     commitment = commit_slots("practice", slots, key, counter_arms=3)
     material = material_of(commitment, commit_targets(commitment, slots, key, audience=""), slots, key)
     files = {
@@ -80,11 +81,11 @@ def write_practice(out: Path, seed: int, known: float) -> tuple[Path, ...]:
     return tuple(out / name for name in files)
 
 
-def _answers(material: ChallengeMaterial, rng: random.Random, known: float) -> bytes:
+def _answers(material: ChallengeMaterial, rng: np.random.Generator, known: float) -> bytes:
     """Write the answers of a model that knows a share of the targets."""
     lines = []
     for place, slot in enumerate(material.slots):
         target = material.target(place, 0)
-        chosen = target if rng.random() < known else rng.randrange(len(slot.answers))
+        chosen = target if rng.random() < known else int(rng.integers(len(slot.answers)))
         lines.append(json.dumps({"prompt": slot.context, "answers": [f"I think that it is {slot.answers[chosen]}."]}))
     return ("\n".join(lines) + "\n").encode()

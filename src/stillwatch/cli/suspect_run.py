@@ -47,6 +47,7 @@ PLAN_FILE = "plan.json"
 JOURNAL_FILE = "journal.jsonl"
 REPORT_FILE = "report.html"
 REPORT_DOCUMENT = "report.json"
+CLAIMS_FILE = "claims.json"
 RESULT_FORMAT = "suspect-result/v1"
 
 
@@ -159,12 +160,22 @@ def report_run(folder: Path, out: Path, ledger: Ledger, access: Access, actor: s
         time_stamp=_stamped(ledger, entry.index, journal.first_us),
     )
     document = report_document(plan, conclusion, lines, journal, sealed, tests)
-    content = json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=True).encode() + b"\n"
+    content = _json(document)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     index = _seal(ledger, access, actor, plan, entry.index, journal.head, digest)
     write_out(out / REPORT_DOCUMENT, content)
+    write_out(out / CLAIMS_FILE, _json(claims_of(document)))
     write_out(out / REPORT_FILE, render_suspect_report(document, index, digest).encode())
     return Reported(document=document, lines=lines, conclusion=conclusion, entry=index, digest=digest)
+
+
+def claims_of(document: Mapping[str, Any]) -> list[Any]:
+    """Give the claims of a report alone, as a case takes them."""
+    return [stated["claim"] for test in document["tests"] for stated in test["stated"] if "claim" in stated]
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=True).encode() + b"\n"
 
 
 def _seal(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stillwatch.decisions.approval import takes_effect
-from stillwatch.records.decision import STRICTNESS, Approval, BundleEntry, Decision, EnforcementBundle
+from stillwatch.records.decision import STRICTNESS, Action, Approval, BundleEntry, Decision, EnforcementBundle
 
 
 def bundle_of(
@@ -21,6 +21,8 @@ def bundle_of(
     version: int,
     issued_us: int,
     expires_us: int,
+    requests_per_minute: int,
+    mark_keys: Mapping[str, str] | None = None,
 ) -> tuple[EnforcementBundle, dict[str, int]]:
     """Gather what takes effect.
 
@@ -31,12 +33,15 @@ def bundle_of(
         version: larger than that of every bundle of this name before.
         issued_us: present time, microseconds UTC.
         expires_us: when the bundle is stale.
+        requests_per_minute: how many requests of a throttled account are answered.
+        mark_keys: campaign id to handle of its mark key; a campaign that is missing has its own id as handle.
 
     Returns:
         The bundle without its salt, and account id to row of its table.
     """
     acting = [one for one in decisions if takes_effect(one, approvals.get(one.id), issued_us)]
     acting.sort(key=lambda one: (STRICTNESS.index(one.action), one.until_us, one.id))
+    handles = mark_keys or {}
     entries = tuple(
         BundleEntry(
             action=one.action,
@@ -45,6 +50,8 @@ def bundle_of(
             until_us=one.until_us,
             appeal=one.appeal,
             when_stale=one.when_stale,
+            requests_per_minute=requests_per_minute if one.action is Action.THROTTLE else None,
+            key_id=handles.get(one.campaign_id, one.campaign_id) if one.action is Action.MARK else None,
         )
         for one in acting
     )

@@ -34,13 +34,17 @@ from stillwatch.integrity.errors import BundleExpiredError, BundleFormatError, B
 from stillwatch.integrity.signing import SIGNATURE_BYTES, SignerKey, VerifierKey
 from stillwatch.records.decision import Action, BundleEntry, EnforcementBundle, WhenStale
 
-MAGIC = b"SWBUNDL1"
-FORMAT = "stillwatch-enforcement-bundle/v1"
+MAGIC = b"SWBUNDL2"
+FORMAT = "stillwatch-enforcement-bundle/v2"
+_OLD_MAGIC = b"SWBUNDL1"
+"""Its throttles name no rate and its marks no key, so that a gateway could act on neither: it is refused."""
 MOST_BYTES = 1 << 29
 """Some 40 million accounts."""
 MOST_HEADER = 1 << 26
 MOST_VERSION = 2**53
 MOST_BUCKET_BITS = 22
+MOST_RATE = 10**9
+"""Requests a minute."""
 SALT_BYTES = 16
 MOST_SKEW_US = 300 * 1_000_000
 """How far a bundle's time of issue may lie ahead of the reader's clock."""
@@ -205,6 +209,10 @@ def read_bundle(content: bytes, key: VerifierKey) -> LoadedBundle:
         SignatureError: where another key signed it, or a byte was changed.
         BundleFormatError: where it is no bundle.
     """
+    if content[: len(_OLD_MAGIC)] == _OLD_MAGIC:
+        raise BundleFormatError(
+            f"got a bundle of {FORMAT[:-1]}1, expected {FORMAT}; build it again with this version of stillwatch"
+        )
     if len(content) < _FRONT.size + SIGNATURE_BYTES or content[: len(MAGIC)] != MAGIC:
         raise BundleFormatError(
             f"got {len(content):,} bytes that do not begin as an enforcement bundle does ({FORMAT})"
@@ -276,6 +284,8 @@ def _parse(header: bytes) -> EnforcementBundle:
                 until_us=_whole(one["until_us"]),
                 appeal=str(one["appeal"]),
                 when_stale=WhenStale(one["when_stale"]),
+                requests_per_minute=_rate(one["requests_per_minute"]),
+                key_id=None if one["key_id"] is None else str(one["key_id"]),
             )
             for one in given["entries"]
         )
@@ -310,11 +320,33 @@ def _check(bundle: EnforcementBundle) -> None:
             f"got version {bundle.version} of {bundle.name!a}, issued {bundle.issued_us}, expiring {bundle.expires_us}; expected a name, a version "
             f"from 1 to {MOST_VERSION}, and an end after the beginning"
         )
-    bad = [one.decision_id for one in bundle.entries if one.action is not Action.ALLOW and not one.clauses]
-    if bad:
-        raise BundleFormatError(
-            f"{len(bad)} actions of the bundle name no clause, the first of decision {bad[0][:40]!a}"
-        )
+    for what, fails in (
+        ("no clause", _lacks_clause),
+        ("no rate of a throttle", _lacks_rate),
+        ("no mark key", _lacks_key),
+    ):
+        bad = [one.decision_id for one in bundle.entries if fails(one)]
+        if bad:
+            raise BundleFormatError(
+                f"{len(bad)} actions of the bundle name {what}, or one that is not theirs; the first is of decision {bad[0][:40]!a}"
+            )
+
+
+def _lacks_clause(entry: BundleEntry) -> bool:
+    return entry.action is not Action.ALLOW and not entry.clauses
+
+
+def _lacks_rate(entry: BundleEntry) -> bool:
+    rate = entry.requests_per_minute
+    return not 1 <= (rate or 0) <= MOST_RATE if entry.action is Action.THROTTLE else rate is not None
+
+
+def _lacks_key(entry: BundleEntry) -> bool:
+    return not entry.key_id if entry.action is Action.MARK else entry.key_id is not None
+
+
+def _rate(value: object) -> int | None:
+    return None if value is None else _whole(value)
 
 
 def _whole(value: object) -> int:

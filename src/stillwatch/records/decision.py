@@ -101,6 +101,10 @@ class BundleEntry:
     """End of the action; microseconds UTC."""
     appeal: str
     when_stale: WhenStale
+    requests_per_minute: int | None = None
+    """For `THROTTLE`, and for nothing else: how many requests of one account are answered, at least 1."""
+    key_id: str | None = None
+    """For `MARK`, and for nothing else: handle of the campaign's mark key; never the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ The tree (each package keeps its own branch in `errors.py`)::
      ├── detection.errors.DetectionError
      ├── decisions.errors.DecisionsError
      ├── suspects.errors.SuspectError
+     ├── governance.errors.GovernanceError
      └── simulation.errors.SimulationError
 """
 

@@ -266,6 +266,16 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """What the test would have found, so that its silence can be read."""
+
+    statement: str
+    """One sentence, such as: with these 300 prompts, 10% of them used in training would have been found with chance 0.8."""
+    curve: tuple[tuple[float, float], ...]
+    """(dilution in (0, 1], chance of E >= 20 or p <= alpha), ascending; empty where it could not be worked out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
     """A claim, or why there is none, with whom it is about."""
 
@@ -275,6 +285,8 @@ class Stated:
     effect: Effect | None = None
     against: bool = False
     """True where rejecting the null speaks against the question, as a shown difference speaks against serving our model."""
+    power: Power | None = None
+    """Of this claim alone, where the test states several; null where the test's own power is meant, or none is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,16 +309,6 @@ class Sensitivity:
     change: str
     log_p: float | None
     log_e: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Power:
-    """What the test would have found, so that its silence can be read."""
-
-    statement: str
-    """One sentence, such as: with these 300 prompts, 10% of them used in training would have been found with chance 0.8."""
-    curve: tuple[tuple[float, float], ...]
-    """(dilution in (0, 1], chance of E >= 20 or p <= alpha), ascending; empty where it could not be worked out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

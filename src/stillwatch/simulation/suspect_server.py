@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
+
+import numpy as np
 
 from stillwatch.simulation.errors import SettingsError
 
@@ -76,7 +77,7 @@ class TextModel(Protocol):
     def count(self, text: str) -> int:
         """Count tokens."""
 
-    def write(self, prompt: str, tokens: int, temperature: float, rng: random.Random) -> list[Drawn]:
+    def write(self, prompt: str, tokens: int, temperature: float, rng: np.random.Generator) -> list[Drawn]:
         """Write at most so many tokens; temperature 0 takes the likeliest."""
 
     def score(self, prompt: str, text: str) -> list[Drawn]:
@@ -124,7 +125,7 @@ class LetterModel:
         """Count letters."""
         return len(text)
 
-    def write(self, prompt: str, tokens: int, temperature: float, rng: random.Random) -> list[Drawn]:
+    def write(self, prompt: str, tokens: int, temperature: float, rng: np.random.Generator) -> list[Drawn]:
         """Write letters."""
         written: list[Drawn] = []
         before = prompt
@@ -133,8 +134,8 @@ class LetterModel:
             if temperature <= 0.0:
                 letter = max(row, key=lambda one: (row[one], one))
             else:
-                weights = [math.exp(value / temperature) for value in row.values()]
-                (letter,) = rng.choices(list(row), weights)
+                heights = np.cumsum(np.exp(np.fromiter(row.values(), np.float64) / temperature))
+                letter = self._letters[int(np.searchsorted(heights, rng.random() * heights[-1], side="right"))]
             written.append(self._drawn(letter, row))
             before += letter
         return written
@@ -181,7 +182,7 @@ class SuspectServer:
         self._other = other or model
         self._wrong = frozenset(misbehaves)
         self._after = after
-        self._rng = random.Random(seed)  # noqa: S311  # samples of a toy, which must be repeatable
+        self._rng = np.random.default_rng(seed)
         self._delay = delay
         self._cache: dict[str, list[Drawn]] = {}
         self._waiting: tuple[asyncio.Future[dict[str, Any]], dict[str, Any]] | None = None
@@ -283,7 +284,7 @@ class SuspectServer:
     def _told(self, log_prob: float) -> float:
         """Say a log-probability as it is, or not."""
         if Misbehaviour.INVENTS_LOGPROBS in self._wrong:
-            return -3.0 * self._rng.random()
+            return -3.0 * float(self._rng.random())
         if Misbehaviour.FLATTERS_LOGPROBS in self._wrong:
             return 0.5 * log_prob
         return round(log_prob, 1) if Misbehaviour.ROUNDS_LOGPROBS in self._wrong else log_prob

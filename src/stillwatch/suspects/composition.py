@@ -23,6 +23,7 @@ from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.records.suspect import (
     ControlRole,
     Effect,
+    Power,
     Stated,
     Support,
     SuspectPlan,
@@ -220,7 +221,7 @@ def _line(
     support = _support(plan, said, log_e, log_p, chosen=chosen, different=different is not None)
     evidence = _evidence(said)
     best = max(evidence, key=lambda one: one.claim.log_e if isinstance(one.claim, Claim) else 0.0, default=None)
-    powers = [one.result.power.statement for one in evidence if one.result.power is not None]
+    powers = [power.statement for one in evidence if (power := _power(one, account)) is not None]
     positive = [control for one in evidence for control in one.result.controls if control.role is ControlRole.POSITIVE]
     exculpates = support is Support.NONE and bool(powers) and all(one.as_expected for one in positive)
     missing = tuple(
@@ -245,6 +246,14 @@ def _line(
         exculpates=exculpates,
         missing=missing,
     )
+
+
+def _power(said: _Said, account: str | None) -> Power | None:
+    """Give the power of a claim; that of all accounts together says nothing of one among several."""
+    if said.stated.power is not None:
+        return said.stated.power
+    alone = len({one.account for one in said.result.stated}) == 1
+    return said.result.power if account is None or alone else None
 
 
 def _support(

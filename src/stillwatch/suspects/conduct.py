@@ -266,7 +266,9 @@ def _gives_back_another_text(heard: Heard) -> Iterable[Conduct]:
 
 def _truncates(heard: Heard) -> Iterable[Conduct]:
     ended = [(query, one) for query, one in heard.answers if one.text]
-    lengths = [_length(one) for query, one in ended if one.finish != "length" and _length(one) < query.max_tokens]
+    # Only probes are open-ended: an answer to a test may well be one word each time.
+    probed = [(query, one) for query, one in ended if query.test == PROBE]
+    lengths = [_length(one) for query, one in probed if one.finish != "length" and _length(one) < query.max_tokens]
     early = sum(
         one.finish == "length" and _length(one) < 0.9 * query.max_tokens for query, one in ended if _length(one)
     )
@@ -275,8 +277,8 @@ def _truncates(heard: Heard) -> Iterable[Conduct]:
         yield _wrong(heard, "truncates", seen, Ability.ANSWER, Ability.SAMPLE)
         return
     usual, count = Counter(lengths).most_common(1)[0] if lengths else (0, 0)
-    if count >= 10 and count >= 0.5 * len(ended) and usual:
-        seen = f"{count} of {len(ended)} answers, to different prompts, end by themselves after exactly {usual} tokens"
+    if count >= 10 and count >= 0.5 * len(probed) and usual:
+        seen = f"{count} of {len(probed)} answers to open-ended probes end by themselves after exactly {usual} tokens"
         yield _wrong(heard, "truncates", seen, Ability.ANSWER, Ability.SAMPLE)
 
 
@@ -366,11 +368,12 @@ def _contradicts_itself(heard: Heard) -> Iterable[Conduct]:
 
 
 def _told_twice(token: Token) -> bool:
-    """Tell whether a token's own log-probability is not the one that it has in the list."""
-    return any(
-        one.token == token.text and token.log_prob is not None and abs(one.log_prob - token.log_prob) > TOLERANCE
-        for one in token.alternatives
-    )
+    """Tell whether a token's own log-probability is none of those that it has in the list; parts of a letter look alike and are let be."""
+    own = token.log_prob
+    listed = [one.log_prob for one in token.alternatives if one.token == token.text]
+    if own is None or not listed or "\ufffd" in token.text:
+        return False
+    return all(abs(one - own) > TOLERANCE for one in listed)
 
 
 def sampled_log_e(answers: Iterable[Answer]) -> tuple[float, float, int]:

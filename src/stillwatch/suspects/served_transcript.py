@@ -20,6 +20,7 @@ suspect that was trained on reworded answers, on few of them, or once, may not b
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -60,7 +61,7 @@ NAME = "served transcript"
 CONFIDENCE_DEVIATIONS = 1.959964
 """Of a normal law, for the interval of the mean rank at 95 %."""
 MOST_SENSITIVITY = 10
-"""Accounts that are left out one at a time."""
+"""Accounts that are left out one at a time, and up to which each has a power of its own."""
 BINS = 10
 """Of the picture of ranks."""
 
@@ -274,7 +275,9 @@ def _per_account(setting: Setting, plan: Planned, found: Ranked) -> Iterator[Sta
             else f" Of {len(tested)} accounts that were tested, this one is not selected at {setting.alpha:g}."
         )
         claim = _claim(setting, plan, Question.TRAINED_ON_ACCOUNT, own, paths[account], more)
-        yield _stated(claim, own, account)
+        # An account alone has fewer exchanges than all together, and so finds less.
+        power = power_of(len(own), plan, setting, None) if len(tested) <= MOST_SENSITIVITY else None
+        yield dataclasses.replace(_stated(claim, own, account), power=power)
 
 
 def _other_controls(

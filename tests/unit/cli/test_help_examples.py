@@ -19,6 +19,7 @@ from stillwatch.cli import (
     evaluate,
     explain,
     formats,
+    guard,
     indicators,
     ledger,
     main,
@@ -83,6 +84,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             evaluate,
             explain,
             formats,
+            guard,
             indicators,
             ledger,
             simulate,
@@ -137,6 +139,13 @@ def test_decide_and_bundle(tmp_path: Path) -> None:
     assert "There is no decision" in listed.stdout
     (made,) = run_examples(bundle.HELP, tmp_path)
     assert "for the gateways" in made.stdout
+
+
+def test_guard(tmp_path: Path) -> None:
+    """The second example runs until it is told to stop; test_guard_verb.py runs it so."""
+    first = VerbHelp(name="guard", purpose="", examples=guard.HELP.examples[:1], writes="")
+    (checked,) = run_examples(first, tmp_path)
+    assert "no bundle: nobody is acted on" in checked.stdout
 
 
 def test_ledger(tmp_path: Path) -> None:

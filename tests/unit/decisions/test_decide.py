@@ -258,7 +258,9 @@ def test_what_takes_effect() -> None:
 
 
 def bundled(decisions: list[Decision], approvals: dict[str, Approval], now: int) -> dict[str, Action]:
-    bundle, accounts = bundle_of(decisions, approvals, name="g", version=1, issued_us=now, expires_us=now + DAY)
+    bundle, accounts = bundle_of(
+        decisions, approvals, name="g", version=1, issued_us=now, expires_us=now + DAY, requests_per_minute=10
+    )
     loaded = read_bundle(write_bundle(bundle, accounts, KEY), KEY.verifier)
     return {account: loaded.action(account, now) for account in ("a-1", "a-2", "a-3", "a-4")}
 

@@ -17,10 +17,10 @@ from stillwatch.intake.settings import IntakeSettings
 
 def test_names_are_unique_and_found():
     names = [known.name for known in FORMATS]
-    assert len(set(names)) == len(names) == 21
+    assert len(set(names)) == len(names) == 22
     for known in FORMATS:
         assert format_named(known.name) is known
-    with pytest.raises(SettingError, match="unknown format 'csv'; expected auto or one of generic, litellm"):
+    with pytest.raises(SettingError, match="unknown format 'csv'; expected auto or one of guard, generic, litellm"):
         format_named("csv")
 
 

@@ -43,7 +43,8 @@ def entry(
     action: Action = Action.BLOCK, when_stale: WhenStale = WhenStale.CLOSED, until: int = NOW + 100 * HOUR
 ) -> BundleEntry:
     return BundleEntry(
-        action=action, decision_id="d-0123456789ab", clauses=("no-pooling",), until_us=until, appeal="appeals@example.com", when_stale=when_stale
+        action=action, decision_id="d-0123456789ab", clauses=("no-pooling",), until_us=until, appeal="appeals@example.com", when_stale=when_stale,
+        requests_per_minute=10 if action is Action.THROTTLE else None, key_id="c-1" if action is Action.MARK else None,
     )  # fmt: skip
 
 
@@ -240,6 +241,12 @@ def test_a_state_that_cannot_be_kept_opens_nothing(tmp_path: Path) -> None:
         ({}, {"a": 2}),
         ({}, {"a": -1}),
         ({"entries": (replace(entry(), clauses=()),)}, {"a": 0}),
+        ({"entries": (replace(entry(), requests_per_minute=10),)}, {"a": 0}),
+        ({"entries": (replace(entry(), key_id="c-1"),)}, {"a": 0}),
+        ({"entries": (replace(entry(Action.THROTTLE), requests_per_minute=None),)}, {"a": 0}),
+        ({"entries": (replace(entry(Action.THROTTLE), requests_per_minute=0),)}, {"a": 0}),
+        ({"entries": (replace(entry(Action.MARK), key_id=""),)}, {"a": 0}),
+        ({"entries": (replace(entry(Action.MARK), key_id=None),)}, {"a": 0}),
     ],
 )
 def test_what_cannot_be_a_bundle_is_not_written(more: dict[str, object], accounts: dict[str, int]) -> None:
@@ -251,7 +258,7 @@ def signed(body: bytes) -> bytes:
     """Sign any bytes as a bundle is signed: a hostile issuer."""
     import hashlib  # noqa: PLC0415
 
-    return body + KEY.sign(b"stillwatch-enforcement-bundle/v1\0" + hashlib.sha256(body).digest())
+    return body + KEY.sign(b"stillwatch-enforcement-bundle/v2\0" + hashlib.sha256(body).digest())
 
 
 @pytest.mark.parametrize(
@@ -280,6 +287,18 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         open_bundle(tmp_path / "missing", trust, BundleState(None), NOW)
     with pytest.raises(BundleFormatError):
         open_bundle(tmp_path, trust, BundleState(None), NOW)
+
+
+def test_a_file_of_the_first_format_is_refused_by_name() -> None:
+    with pytest.raises(
+        BundleFormatError, match=r"got a bundle of stillwatch-enforcement-bundle/v1, expected .*/v2; build it again"
+    ):
+        read_bundle(b"SWBUNDL1" + content()[8:], KEY.verifier)
+
+
+def test_rates_and_key_handles_are_read_as_written() -> None:
+    rows = (entry(Action.THROTTLE), entry(Action.MARK))
+    assert read_bundle(content(entries=rows), KEY.verifier).bundle.entries == rows
 
 
 def test_actions_that_lower_quality_do_not_exist() -> None:

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.unit.suspects.practice import Ticking, ask, model, party, probes
+from practised_endpoint import Ticking, ask, model, party, probes
 
 from stillwatch.records.suspect import Ability, Answer, Budget, Party, Query, Scored, Unanswered
 from stillwatch.simulation.suspect_server import Misbehaviour, SuspectServer, serving

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.suspects.practice import Ticking, ask, model, party, probes
+from practised_endpoint import Ticking, ask, model, party, probes
 
 from stillwatch.records.suspect import Budget, Unanswered
 from stillwatch.simulation.suspect_server import SuspectServer, serving

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.suspects.practice import practise
+from practised_endpoint import practise
 
 from stillwatch.records.suspect import Ability
 from stillwatch.simulation.suspect_server import Misbehaviour

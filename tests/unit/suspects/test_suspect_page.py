@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.suspects.planned_run import folder_of
+from planned_run import folder_of
 
 from stillwatch.cli.main import run
 from stillwatch.suspects.report import render_suspect_report

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.suspects.planned_run import SLOTS, folder_of
+from planned_run import SLOTS, folder_of
 
 from stillwatch.records.suspect import SuspectPlan
 from stillwatch.suspects.errors import PlanChangedError, SuspectError

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.suspects.planned_run import SLOTS, Keyed, answers_of, folder_of
-from tests.unit.suspects.practice import model
+from planned_run import SLOTS, Keyed, answers_of, folder_of
+from practised_endpoint import model
 
 from stillwatch.cli.main import run
+from stillwatch.evidence.cases.gathering import items_of_claims
+from stillwatch.records.case import ItemKind
 from stillwatch.simulation.suspect_server import Misbehaviour, SuspectServer, serving
 
 LEDGER = "sqlite:{}/ledger.db"
@@ -78,6 +80,8 @@ def test_from_draft_to_sealed_report(tmp_path: Path, ledger: list[str], capsys: 
     page = (folder / "report" / "report.html").read_text(encoding="utf-8")
     assert planned["digest"] in page
     assert "Which colour" not in page + (folder / "report" / "report.json").read_text(encoding="utf-8")
+    items = items_of_claims((folder / "report" / "claims.json").read_bytes(), "claims.json")
+    assert [one.kind for one in items] == [ItemKind.CLAIM]
     listed = said(capsys, "ledger", "show", *ledger, "--kind", "suspect concluded")["entries"]
     assert len(listed) == 1
     assert reported(capsys, folder, ledger) == report

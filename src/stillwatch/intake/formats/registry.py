@@ -11,6 +11,7 @@ from stillwatch.intake.formats.engine_logs import SGLANG, VLLM
 from stillwatch.intake.formats.envoy import ENVOY
 from stillwatch.intake.formats.format import Format
 from stillwatch.intake.formats.generic import GENERIC
+from stillwatch.intake.formats.guard import GUARD
 from stillwatch.intake.formats.helicone import HELICONE
 from stillwatch.intake.formats.kong import KONG
 from stillwatch.intake.formats.langfuse import LANGFUSE
@@ -21,6 +22,7 @@ from stillwatch.intake.formats.raw_bodies import ANTHROPIC, ANTHROPIC_BATCH, OPE
 from stillwatch.intake.formats.vertex import VERTEX
 
 FORMATS: tuple[Format, ...] = (
+    GUARD,
     GENERIC,
     LITELLM,
     LITELLM_SPENDLOGS,

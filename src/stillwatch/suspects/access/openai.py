@@ -11,7 +11,7 @@ from stillwatch.suspects.access.endpoint import ENDPOINT_SETTINGS
 from stillwatch.suspects.access.settings import check_names, needed, setting
 from stillwatch.suspects.errors import AccessSettingError
 
-SETTINGS = ENDPOINT_SETTINGS | {"style", "scores", "echo_tokens"}
+SETTINGS = ENDPOINT_SETTINGS | {"style", "scores", "echo_tokens", "limit_name"}
 LEAST = -1e6
 FINISHES = {"stop": "stop", "length": "length", "content_filter": "filter"}
 
@@ -30,9 +30,11 @@ class OpenAIInterface:
         self._style = setting(party, "style", "chat")
         self._scores = setting(party, "scores", "no")
         self._echo_tokens = setting(party, "echo_tokens", 0)
+        self._limit = setting(party, "limit_name", "max_tokens")
         for name, value, known in (
             ("style", self._style, ("chat", "completions")),
             ("scores", self._scores, ("no", "echo")),
+            ("limit_name", self._limit, ("max_tokens", "max_completion_tokens")),
         ):
             if value not in known:
                 raise AccessSettingError(f"party {party.name!a}: {name} is {value!a}, expected {' or '.join(known)}")
@@ -59,7 +61,7 @@ class OpenAIInterface:
                 "logprobs": max(1, query.top_logprobs),
             }
         body: dict[str, object] = {
-            "model": self._model, "max_tokens": query.max_tokens, "temperature": query.temperature
+            "model": self._model, self._limit: query.max_tokens, "temperature": query.temperature, "top_p": 1
         }  # fmt: skip
         if self._style == "completions":
             body["prompt"] = query.system + query.prompt

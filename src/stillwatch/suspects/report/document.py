@@ -124,6 +124,7 @@ def _stated(stated: Stated) -> dict[str, Any]:
         "account": stated.account,
         "effect": plain(stated.effect),
         "against": stated.against,
+        "power": plain(stated.power),
     }
 
 

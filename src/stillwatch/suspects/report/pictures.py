@@ -64,7 +64,7 @@ def line_picture(title: str, x_name: str, y_name: str, points: Sequence[Sequence
     Args:
         title: what it shows.
         x_name: what runs to the right.
-        y_name: what runs up; for `log10 E` the levels of the words are drawn.
+        y_name: what runs up; the levels of the words are drawn for `log10 E`, and 0.8 for `chance`.
         points: (x, y), ascending in x.
 
     Returns:
@@ -75,10 +75,16 @@ def line_picture(title: str, x_name: str, y_name: str, points: Sequence[Sequence
         return None
     step = max(1, math.ceil(len(kept) / MOST_POINTS))
     drawn = [*kept[::step], *([kept[-1]] if (len(kept) - 1) % step else [])]
-    is_evidence, is_chance = "log10" in y_name.lower().replace(" ", ""), all(0.0 <= y <= 1.0 for _, y in kept)
-    levels = [(math.log10(20.0), "supports: E = 20"), (3.0, "strongly: E = 1,000")] if is_evidence else [(0.8, "0.8")]
+    is_evidence, is_chance = "log10" in y_name.lower().replace(" ", ""), y_name == "chance"
+    levels = (
+        [(math.log10(20.0), "supports: E = 20"), (3.0, "strongly: E = 1,000")]
+        if is_evidence
+        else [(0.8, "0.8")]
+        if is_chance
+        else []
+    )
     low = min([y for _, y in kept] + [0.0])
-    high = max([y for _, y in kept] + ([1.0] if is_chance and not is_evidence else [level for level, _ in levels]))
+    high = max([y for _, y in kept] + ([1.0] if is_chance else [level for level, _ in levels]))
     x_low, x_high = kept[0][0], kept[-1][0]
 
     def place(x: float, y: float) -> tuple[float, float]:
