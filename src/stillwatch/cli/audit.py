@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,10 @@ from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption, prepare_folder
 from stillwatch.cli.terminal import open_terminal, printable
 from stillwatch.cli.verb_help import VerbHelp
+
+if TYPE_CHECKING:
+    from stillwatch.cli.terminal import Terminal
+    from stillwatch.cli.use_audit import UseAuditDone
 
 _OWN_USE = "stillwatch audit own-use 'world/traffic/*.parquet' --out audit"
 HELP = VerbHelp(
@@ -75,7 +79,6 @@ def own_use(
     """Audit our own use."""
     from stillwatch.cli import use_audit  # noqa: PLC0415
     from stillwatch.cli.progress_display import stage_progress  # noqa: PLC0415
-    from stillwatch.governance.own_use.findings import FindingState, counted  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
     prepare_folder(out, "--out")
@@ -90,6 +93,14 @@ def own_use(
             progress,
             dt.datetime.now(dt.UTC).date(),
         )  # fmt: skip
+    left = _say_own_use(terminal, done, out)
+    return ExitCode.FINDINGS if left and fail_on_findings else ExitCode.DONE
+
+
+def _say_own_use(terminal: Terminal, done: UseAuditDone, out: Path) -> int:
+    """Say what an audit found; give the number of findings that are new or open."""
+    from stillwatch.governance.own_use.findings import FindingState, counted  # noqa: PLC0415
+
     table = counted(done.findings)
     for check in sorted(table):
         row = table[check]
@@ -102,7 +113,7 @@ def own_use(
         {"verb": "audit own-use", "exchanges": done.exchanges, "text_bytes": done.text_bytes, "quarantined": done.quarantined, "counts": table,
          "rules_left_out": list(done.left_out), "out": str(out)}
     )  # fmt: skip
-    return ExitCode.FINDINGS if left and fail_on_findings else ExitCode.DONE
+    return len(left)
 
 
 def training_data(

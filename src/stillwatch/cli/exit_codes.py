@@ -34,6 +34,8 @@ class ExitCode(IntEnum):
     """Done, campaigns were flagged, and `--fail-on-findings` was given."""
     UNVERIFIED = 11
     """A ledger, proof, signature or time stamp does not hold."""
+    DRILL_MISSED = 12
+    """Done, the drill did not pass, and `--fail-on-miss` was given."""
     INTERRUPTED = 130
     """Interrupted from the keyboard."""
 
@@ -49,6 +51,7 @@ MEANINGS = {
     ExitCode.REFUSED: "the actor has no role that allows it",
     ExitCode.FINDINGS: "done, campaigns were flagged, and --fail-on-findings was given",
     ExitCode.UNVERIFIED: "a ledger, proof, signature or time stamp does not hold",
+    ExitCode.DRILL_MISSED: "done, the drill did not pass, and --fail-on-miss was given",
     ExitCode.INTERRUPTED: "interrupted from the keyboard",
 }
 
@@ -59,6 +62,7 @@ ERROR_CODES = {
     "stillwatch.cli.errors.OutputError": ExitCode.OUTPUT,
     "stillwatch.cli.errors.ResultFileError": ExitCode.INPUT,
     "stillwatch.decisions.errors.DecisionsError": ExitCode.INPUT,
+    "stillwatch.decisions.errors.DisclosureError": ExitCode.REFUSED,
     "stillwatch.decisions.errors.FourEyesError": ExitCode.REFUSED,
     "stillwatch.decisions.errors.ReplayError": ExitCode.UNVERIFIED,
     "stillwatch.engines.errors.EngineUnavailableError": ExitCode.MISSING,
@@ -70,9 +74,12 @@ ERROR_CODES = {
     "stillwatch.evidence.errors.MissingLibraryError": ExitCode.MISSING,
     "stillwatch.evidence.errors.SealError": ExitCode.UNVERIFIED,
     "stillwatch.gateway.errors.GatewayError": ExitCode.USAGE,
+    "stillwatch.gateway.errors.ShadowLogError": ExitCode.INPUT,
+    "stillwatch.gateway.errors.ShadowSpoolError": ExitCode.INPUT,
     "stillwatch.governance.errors.GovernanceError": ExitCode.INPUT,
     "stillwatch.intake.errors.IntakeError": ExitCode.INPUT,
     "stillwatch.intake.errors.SettingError": ExitCode.USAGE,
+    "stillwatch.integrity.errors.ChallengeError": ExitCode.UNVERIFIED,
     "stillwatch.integrity.errors.EnforcementBundleError": ExitCode.UNVERIFIED,
     "stillwatch.integrity.errors.IntegrityError": ExitCode.INPUT,
     "stillwatch.integrity.errors.ProofError": ExitCode.UNVERIFIED,

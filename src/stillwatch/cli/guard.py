@@ -47,6 +47,7 @@ def guard(
     engine: options.EngineOption = "none",
     mark_keys: options.MarkKeys = None,
     announce_marks: options.AnnounceMarks = False,
+    canaries: options.Canaries = None,
     log: options.Log = None,
     log_content: options.LogContent = "full",
     when_failing: options.WhenFailing = "open",
@@ -73,6 +74,7 @@ def guard(
         made,
         identity=options.identity_of(account_header, accounts, trusted_hops),
         marks=options.marks_of(engine, mark_keys),
+        canaries=options.canaries_of(canaries, engine),
         most_body=bytes_of(most_body, "--most-body"),
         announce_marks=announce_marks,
     )

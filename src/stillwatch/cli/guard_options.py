@@ -12,6 +12,7 @@ from stillwatch.cli import ledger_options
 from stillwatch.cli.errors import OptionError, ResultFileError
 
 if TYPE_CHECKING:
+    from stillwatch.gateway.canaries import CanaryTable
     from stillwatch.gateway.identity import IdentitySettings
     from stillwatch.gateway.marking import Marks
 
@@ -62,6 +63,10 @@ EngineOption = Annotated[
 MarkKeys = Annotated[
     Path | None,
     typer.Option("--mark-keys", metavar="FILE", help="For sglang: JSON lines of `handle` and `key_hex`, mode 0600."),
+]
+Canaries = Annotated[
+    Path | None,
+    typer.Option("--canaries", metavar="FILE", help="Table of `canary serve-table`, mode 0600; needs --engine."),
 ]
 AnnounceMarks = Annotated[
     bool,
@@ -171,3 +176,15 @@ def marks_of(engine: str, keys: Path | None) -> Marks:
         if not 0 < len(key) <= 16 or set(key) - set("0123456789abcdefABCDEF"):
             raise ResultFileError(f"{keys}: key {number} is none of 1 to 16 hexadecimal digits, as SGLang takes them.")
     return Marks(engine=chosen, keys=found)
+
+
+def canaries_of(path: Path | None, engine: str) -> CanaryTable | None:
+    """Read the table of canaries.
+
+    Raises:
+        GatewaySettingError: where it cannot be used, or the engine cannot be held to an answer.
+    """
+    from stillwatch.gateway.canaries import read_canary_table  # noqa: PLC0415
+    from stillwatch.gateway.marking import Engine  # noqa: PLC0415
+
+    return None if path is None else read_canary_table(path, Engine(word_of(engine, "--engine", tuple(Engine))))

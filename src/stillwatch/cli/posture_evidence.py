@@ -52,7 +52,10 @@ def evidence_of(ledger: Ledger, at_us: int) -> Evidence:
 
 
 def size_at(ledger: Ledger, at_us: int) -> int:
-    """Count the entries that were recorded up to a moment; the ledger's clock does not go back."""
+    """Count the entries that were recorded up to a moment.
+
+    It is a search by halves: where the ledger's clock was set back, entries of the hours in question may count to either side, but always to the same.
+    """
     low, high = 0, ledger.size()
     while low < high:
         middle = (low + high) // 2

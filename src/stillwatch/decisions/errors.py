@@ -8,6 +8,7 @@ The tree::
           ├── PolicyError           Cedar refuses what was compiled, or cannot evaluate it
           ├── ReplayError           a stored evaluation does not come out again
           ├── DecisionRecordError   a stored decision cannot be read
+          ├── DisclosureError       something is to be done for accounts whose terms do not disclose it
           └── FourEyesError         an approval that nobody else's eyes stand behind
 """
 
@@ -38,3 +39,7 @@ class DecisionRecordError(DecisionsError):
 
 class FourEyesError(DecisionsError):
     """An approval lacks the second pair of eyes, or nothing is to be approved."""
+
+
+class DisclosureError(DecisionsError):
+    """Something is to be done for accounts whose terms do not disclose it; nothing was done."""

@@ -204,7 +204,8 @@ def _pivots(engine: Engine, releases: Releases, accounts: Accounts) -> tuple[Piv
 
 def _attributes(engine: Engine, facts: Facts, accounts: Accounts, progress: Progress) -> tuple[AttributeTable, Degrees]:
     progress.begin("links", 2)
-    engine.register("facts", facts.table)
+    # A provider's accounts file holds accounts that sent nothing in this window: they carry nothing here, and have no number.
+    engine.register("facts", facts.table.filter(np.isin(facts.table["account"].to_numpy(), accounts.hashes)))
     engine.save(ATTRIBUTES)
     progress.advance(1)
     table = attribute_table(engine.run(SHARED), accounts.hashes, accounts.sampled)

@@ -9,6 +9,7 @@ The tree::
           │    ├── EntryError            an entry that the ledger does not take
           │    └── LedgerDamagedError    what is kept is not what was signed, or does not agree with itself
           ├── SealError                  a sealed run that is not one, or files that are not those that were sealed
+          ├── CanaryError                a set of canaries, or an opening of one, that cannot be used
           ├── AccessError                an actor may not do this
           ├── MissingLibraryError        a library of an extra that is not installed
           ├── indicators.errors.IndicatorError
@@ -46,6 +47,10 @@ class LedgerDamagedError(LedgerError):
 
 class SealError(EvidenceError):
     """A sealed run that is not one, or files that are not those that were sealed."""
+
+
+class CanaryError(EvidenceError):
+    """A set of canaries, or an opening of one, cannot be used; the message never holds a question or an answer."""
 
 
 class AccessError(EvidenceError):

@@ -8,14 +8,15 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter_ns, time_ns
 from typing import Any
 
+from stillwatch.gateway.canaries import CanaryChoice, CanaryTable
 from stillwatch.gateway.errors import UnreadableBodyError
 from stillwatch.gateway.guard import Guard
 from stillwatch.gateway.identity import Headers, Identity, IdentitySettings, identify
-from stillwatch.gateway.json_members import parsed
+from stillwatch.gateway.json_members import parsed, with_member
 from stillwatch.gateway.marking import ForwardedBody, Marks, asks_for_text, forwarded
 from stillwatch.gateway.refusal import Refusal, Trouble, refusal_of, trouble, verdict_headers
 from stillwatch.gateway.request import GENERATING, GatewayRequest, request_of, route_of, speaks_anthropic
@@ -53,6 +54,8 @@ class Admitted:
     """The body for the model, and for the log; null where the body was not read, and is passed on as it comes."""
     headers: tuple[tuple[str, str], ...]
     """To be added to the answer."""
+    canary: str | None = None
+    """Slot of the canary that the answer is held to; null for none, which is nearly always."""
 
 
 class Admission:
@@ -64,6 +67,7 @@ class Admission:
         *,
         identity: IdentitySettings | None = None,
         marks: Marks | None = None,
+        canaries: CanaryTable | None = None,
         most_body: int = MOST_BODY,
         announce_marks: bool = False,
         clock: Callable[[], int] = time_ns,
@@ -74,6 +78,7 @@ class Admission:
             guard: that decides.
             identity: where the account stands.
             marks: how marks reach the engine.
+            canaries: choices of accounts whose terms disclose them; null to serve none.
             most_body: largest body that is read, bytes.
             announce_marks: whether a header says that an answer is marked.
             clock: nanoseconds since 1970, UTC.
@@ -82,6 +87,7 @@ class Admission:
         self.most_body = most_body
         self._identity = IdentitySettings() if identity is None else identity
         self._marks = Marks() if marks is None else marks
+        self._canaries = canaries
         self._announce = announce_marks
         self._clock = clock
         self.stripped: Counter[str] = Counter()
@@ -132,6 +138,9 @@ class Admission:
         verdict = await self.guard.decide_shared(request)
         refusal = None if verdict.answers else refusal_of(verdict, anthropic=speaks_anthropic(path))
         sent = self._forwarded(method, body, fields, request, verdict)
+        canary = None if self._canaries is None or refusal is not None else self._canaries.choice(request)
+        if canary is not None and sent is not None:
+            sent = self._held_to(sent, canary)
         self.spent_ns += perf_counter_ns() - begun
         self.passed += 1
         return Admitted(
@@ -142,6 +151,7 @@ class Admission:
             refusal=refusal,
             forwarded=sent,
             headers=verdict_headers(verdict, announce_marks=self._announce),
+            canary=None if canary is None else canary.slot_id,
         )
 
     def refuse(self, what: Trouble, method: str, path: str, who: Identity | None) -> Admitted:
@@ -161,6 +171,11 @@ class Admission:
     def now_us(self) -> int:
         """Give the present time, microseconds UTC."""
         return self._clock() // 1_000
+
+    def _held_to(self, sent: ForwardedBody, canary: CanaryChoice) -> ForwardedBody:
+        """Add the member that holds the model to the canary's answer, which is as good as any other."""
+        assert self._canaries is not None  # noqa: S101  # told by the caller
+        return replace(sent, sent=with_member(sent.sent, *self._canaries.member(canary)))
 
     def _request(self, path: str, fields: Mapping[str, Any] | None, who: Identity) -> GatewayRequest:
         return request_of(

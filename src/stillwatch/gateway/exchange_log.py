@@ -202,6 +202,7 @@ def line_of(admitted: Admitted, answered: Answered, *, missing: int, keep_text: 
         "response_complete": answered.complete and not answered.cut,
         "stripped": [] if sent is None else sent.stripped,
         "marked": sent is not None and sent.marked,
+        "canary": admitted.canary,
     }
     if verdict is not None:
         row["verdict"] = {

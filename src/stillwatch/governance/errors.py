@@ -11,7 +11,8 @@ The tree::
           ├── PolicyFileError   a policy of use that cannot be used
           ├── CatalogueError    a catalogue of controls that cannot be used
           ├── AttestationError  a file of attestations that cannot be used
-          └── AssetsFileError   a register of assets that cannot be used
+          ├── AssetsFileError   a register of assets that cannot be used
+          └── DrillError        a drill that cannot be run or read
 """
 
 from __future__ import annotations
@@ -53,3 +54,7 @@ class AttestationError(GovernanceError):
 
 class AssetsFileError(GovernanceError):
     """A register of assets cannot be used."""
+
+
+class DrillError(GovernanceError):
+    """A drill cannot be run, or its result cannot be read."""

@@ -16,6 +16,7 @@ The tree::
           ├── SignatureError              a signature is missing or does not verify
           ├── KeyTextError                text that is not a key
           ├── KeyFileError                a key file cannot be used, or others can read it
+          ├── TextKeyError                a key of encrypted texts cannot be used, or a text cannot be decrypted
           ├── TimeStampError              a time stamp cannot be had, or does not verify
           ├── ChallengeError              challenges are not those that were committed to
           └── EnforcementBundleError      an enforcement bundle is refused
@@ -81,6 +82,10 @@ class KeyTextError(IntegrityError):
 
 class KeyFileError(IntegrityError):
     """A key file is missing, unsafe or already there."""
+
+
+class TextKeyError(IntegrityError):
+    """A key of encrypted texts cannot be made, read or used, or a text cannot be decrypted; the message never holds either."""
 
 
 class TimeStampError(IntegrityError):

@@ -33,6 +33,8 @@ class ClauseKind(StrEnum):
     """No stripping or forging of marks."""
     MARKING_DISCLOSURE = "marking-disclosure"
     """Says that answers may be marked; needed before anything is."""
+    CANARY_DISCLOSURE = "canary-disclosure"
+    """Says that a choice which a request leaves open may be made by a secret rule; needed before any canary is served."""
     LICENSED_DISTILLATION = "licensed-distillation"
     """Allows distillation; a clause like any other. With conditions it excepts other clauses; without, in an order form, it is the licence."""
     PERMITTED_EXCEPTION = "permitted-exception"
@@ -40,9 +42,17 @@ class ClauseKind(StrEnum):
 
 
 FORBIDDING = frozenset(
-    set(ClauseKind) - {ClauseKind.MARKING_DISCLOSURE, ClauseKind.LICENSED_DISTILLATION, ClauseKind.PERMITTED_EXCEPTION}
+    set(ClauseKind)
+    - {
+        ClauseKind.MARKING_DISCLOSURE,
+        ClauseKind.CANARY_DISCLOSURE,
+        ClauseKind.LICENSED_DISTILLATION,
+        ClauseKind.PERMITTED_EXCEPTION,
+    }
 )
 """Kinds whose breach can have an action."""
+DISCLOSING = frozenset({ClauseKind.MARKING_DISCLOSURE, ClauseKind.CANARY_DISCLOSURE})
+"""Kinds that tell the customer of something, and are never breached."""
 EXCEPTING = frozenset({ClauseKind.LICENSED_DISTILLATION, ClauseKind.PERMITTED_EXCEPTION})
 """Kinds that take something out of other clauses."""
 

@@ -116,7 +116,13 @@ def find_preset(name: str) -> Preset:
 
 
 def make_plan(
-    preset: Preset, accounts: int, only: tuple[str, ...] | None, draw: np.random.Generator, *, honest_only: bool
+    preset: Preset,
+    accounts: int,
+    only: tuple[str, ...] | None,
+    draw: np.random.Generator,
+    *,
+    honest_only: bool,
+    campaign_accounts: int | None = None,
 ) -> Plan:
     """Share accounts out.
 
@@ -126,6 +132,7 @@ def make_plan(
         only: names of the families and look-alike classes to keep; null for all. Ordinary classes always stay.
         draw: sizes of campaigns are drawn.
         honest_only: leave campaigns out.
+        campaign_accounts: accounts that campaigns have together; null for at most 1% of all.
 
     Raises:
         SettingsError: for an unknown name in `only`, or a world too small for one account of each class.
@@ -140,7 +147,8 @@ def make_plan(
     classes = {name: kind for name, kind in CLASSES.items() if only is None or name in only or kind.ordinary}
     if honest_only or not preset.families:
         classes = {name: kind for name, kind in classes.items() if not kind.needs_campaign}
-    campaigns = _campaigns(preset, families, accounts, draw)
+    budget = int(CAMPAIGN_SHARE * accounts) if campaign_accounts is None else campaign_accounts
+    campaigns = _campaigns(preset, families, budget, draw)
     planted = sum(entry.accounts for entry in campaigns)
     rest = accounts - planted
     if rest < len(classes):
@@ -149,7 +157,7 @@ def make_plan(
             f"and {len(classes)} honest classes; ask for more accounts or name fewer in only"
         )
     warnings: tuple[str, ...] = ()
-    if planted > 0.01 * accounts:
+    if campaign_accounts is None and planted > 0.01 * accounts:
         text = (
             f"{planted} of {accounts} accounts belong to campaigns, more than 1%: the world is too small for "
             f"{len(campaigns)} campaigns of at least {SMALLEST_POOL} accounts; use at least {100 * planted} accounts"
@@ -161,11 +169,10 @@ def make_plan(
 
 
 def _campaigns(
-    preset: Preset, families: tuple[str, ...], accounts: int, draw: np.random.Generator
+    preset: Preset, families: tuple[str, ...], budget: int, draw: np.random.Generator
 ) -> tuple[Planned, ...]:
     if not families:
         return ()
-    budget = max(int(CAMPAIGN_SHARE * accounts), 0)
     pools = [name for name in families if not FAMILIES[name].single]
     found = [Planned(name=name, accounts=1) for name in families if FAMILIES[name].single]
     if not pools:

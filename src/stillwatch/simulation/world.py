@@ -46,6 +46,10 @@ class WorldSettings:
     only: tuple[str, ...] | None = None
     """Campaign families and look-alike classes to keep beside the ordinary customers; null for all."""
     honest_only: bool = False
+    campaign_accounts: int | None = None
+    """Accounts that campaigns have together; null for at most 1% of all."""
+    campaign_share: float | None = None
+    """Exchanges of harvests as a share of all, in (0, 1); null for the preset's own."""
     drop_columns: tuple[str, ...] = ()
     """Columns that the log does not have."""
     with_text: bool = False
@@ -87,9 +91,17 @@ def simulate(settings: WorldSettings, out: Path, progress: Progress) -> WorldSum
     exchanges = settings.exchanges if settings.exchanges is not None else preset.exchanges
     days = settings.days if settings.days is not None else preset.days
     _check(settings, accounts, exchanges, days)
-    plan = make_plan(preset, accounts, settings.only, _draw(settings.seed, "plan"), honest_only=settings.honest_only)
+    plan = make_plan(
+        preset,
+        accounts,
+        settings.only,
+        _draw(settings.seed, "plan"),
+        honest_only=settings.honest_only,
+        campaign_accounts=settings.campaign_accounts,
+    )
     cohort = _plant(plan, settings.seed, days, exchanges / accounts)
-    warnings = settle_volumes(cohort, exchanges, preset.share_of_exchanges, days)
+    share = preset.share_of_exchanges if settings.campaign_share is None else settings.campaign_share
+    warnings = settle_volumes(cohort, exchanges, share, days)
     streams = cohort.streams
     out.mkdir(parents=True, exist_ok=True)
     files = _write_traffic(cohort, settings, days, out, progress)
@@ -118,6 +130,10 @@ def _check(settings: WorldSettings, accounts: int, exchanges: int, days: int) ->
         raise SettingsError(f"got {exchanges} exchanges for {accounts} accounts, expected at least 4 per account")
     if settings.seed < 0 or settings.chunk_rows < 1:
         raise SettingsError(f"got seed {settings.seed} and chunk_rows {settings.chunk_rows}, expected at least 0 and 1")
+    if settings.campaign_share is not None and not 0.0 < settings.campaign_share < 1.0:
+        raise SettingsError(f"got campaign_share {settings.campaign_share}, expected a share between 0 and 1")
+    if settings.campaign_accounts is not None and not 1 <= settings.campaign_accounts < accounts:
+        raise SettingsError(f"got {settings.campaign_accounts} campaign_accounts, expected 1 to {accounts - 1}")
     unknown = [name for name in settings.drop_columns if name not in COLUMNS.names or name in _REQUIRED]
     if unknown:
         raise SettingsError(

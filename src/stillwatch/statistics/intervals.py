@@ -13,6 +13,7 @@ What it does not show: trials that hang together (exchanges of one account) carr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from scipy import special
 
@@ -104,3 +105,27 @@ def binomial_acceptance(trials: int, rate: float, error: float) -> tuple[int, in
         else:
             below = middle
     return low, high
+
+
+def quantile_interval(values: Sequence[float], quantile: float, confidence: float) -> tuple[float, float]:
+    """Return a distribution-free interval for a quantile, from order statistics (H. David and H. Nagaraja, 2003, 7.1).
+
+    The number of values below the quantile is binomial, whatever the distribution; values that lie at infinity, as those of runs in which
+    nothing happened, count like any other.
+
+    Args:
+        values: independent draws, at least 1, none NaN.
+        quantile: in (0, 1); 0.5 for the median.
+        confidence: in (0, 1).
+
+    Returns:
+        (low, high); a side is infinite where there are too few values to bound it.
+
+    Raises:
+        ArgumentError: for an argument outside its range.
+    """
+    count = whole_number("values", len(values), low=1)
+    error = 1.0 - open_probability("confidence", confidence)
+    low, high = binomial_acceptance(count, open_probability("quantile", quantile), error)
+    ordered = sorted(values)
+    return ordered[low - 1] if low else -math.inf, ordered[high] if high < count else math.inf

@@ -14,9 +14,11 @@ import pytest
 from stillwatch.cli import (
     audit,
     bundle,
+    canary,
     decide,
     demo,
     detect,
+    drill,
     evaluate,
     explain,
     formats,
@@ -27,6 +29,7 @@ from stillwatch.cli import (
     ledger,
     main,
     mark,
+    shadow,
     simulate,
     suspect,
     terms,
@@ -82,10 +85,12 @@ def test_every_verb_has_its_examples_run_here() -> None:
         for one in (
             audit,
             bundle,
+            canary,
             case_verb,
             decide,
             demo,
             detect,
+            drill,
             evaluate,
             explain,
             formats,
@@ -95,6 +100,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             keys,
             ledger,
             mark,
+            shadow,
             simulate,
             suspect,
             terms,
@@ -171,6 +177,15 @@ def test_guard(tmp_path: Path) -> None:
     first = VerbHelp(name="guard", purpose="", examples=guard.HELP.examples[:1], writes="")
     (checked,) = run_examples(first, tmp_path)
     assert "no bundle: nobody is acted on" in checked.stdout
+
+
+def test_drill_shadow_and_canary(tmp_path: Path) -> None:
+    """The verbs below them have their examples run in tests of their own."""
+    assert all("measured-pass" in one.stdout for one in run_examples(drill.HELP, tmp_path))
+    (made,) = run_examples(shadow.HELP, tmp_path)
+    assert "Master key: shadow.key" in made.stdout
+    (packed,) = run_examples(canary.HELP, tmp_path)
+    assert "no secret" in packed.stdout
 
 
 def test_ledger(tmp_path: Path) -> None:

@@ -241,3 +241,14 @@ def test_progress_hears_of_every_exchange(tmp_path):
     ear = Ear()
     simulate(WorldSettings(**SMALL), tmp_path, ear)
     assert (ear.total, ear.heard, ear.ended) == (14_000, 14_000, True)
+
+
+def test_campaigns_can_be_given_accounts_and_a_share_of_the_exchanges(tmp_path):
+    settings = {**SMALL, "preset": "demo", "only": ("injected text",), "campaign_accounts": 17, "campaign_share": 0.25}
+    summary = simulate(WorldSettings(**settings), tmp_path, Silent())
+    assert summary.campaign_accounts == 17
+    assert summary.harvest_exchanges == round(0.25 * summary.exchanges)
+    assert summary.warnings == ()
+    for wrong in ({"campaign_accounts": 0}, {"campaign_accounts": 10**9}, {"campaign_share": 1.0}):
+        with pytest.raises(SettingsError, match=next(iter(wrong))):
+            simulate(WorldSettings(**{**settings, **wrong}), tmp_path / "out", Silent())

@@ -29,7 +29,7 @@ class RepositoryIndex:
     def __init__(self) -> None:
         """Begin empty."""
         self._lines: set[bytes] = set()
-        self._runs: dict[int, int] = {}
+        self._runs: dict[tuple[bytes, ...], int] = {}
         self._files: list[str] = []
 
     def __len__(self) -> int:
@@ -80,6 +80,5 @@ def _lines(content: bytes) -> Iterator[bytes]:
             yield bare
 
 
-def _runs(lines: list[bytes]) -> Iterable[int]:
-    # The salted hash of this process is enough: runs never leave it.
-    return (hash(tuple(lines[place : place + RUN])) for place in range(len(lines) - RUN + 1))
+def _runs(lines: list[bytes]) -> Iterable[tuple[bytes, ...]]:
+    return (tuple(lines[place : place + RUN]) for place in range(len(lines) - RUN + 1))

@@ -8,14 +8,14 @@ from stillwatch.decisions.terms.facts import FACTS, holds, points
 from stillwatch.decisions.terms.fields import nearest
 from stillwatch.decisions.terms.problem import Problem
 from stillwatch.decisions.terms.reading import ClauseDraft, TermsDraft
-from stillwatch.records.terms import EVENT_OF, FORBIDDING, ClauseKind, is_grant
+from stillwatch.records.terms import DISCLOSING, EVENT_OF, FORBIDDING, is_grant
 
 
 def a_clause_can_match(draft: TermsDraft) -> Iterator[Problem]:
     """Give a problem for each clause that can never match, and for each that matches always."""
     for one in draft.clauses:
         clause = one.clause
-        if clause.kind is ClauseKind.MARKING_DISCLOSURE or is_grant(clause):
+        if clause.kind in DISCLOSING or is_grant(clause):
             continue
         if not clause.conditions and "when" not in one.places:  # else its form was refused
             yield Problem(
