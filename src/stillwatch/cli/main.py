@@ -17,6 +17,7 @@ from typing import Any
 import typer
 
 from stillwatch.cli import (
+    assets,
     audit,
     bundle,
     canary,
@@ -67,6 +68,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (drill.HELP, drill.VERBS),
     (indicators.HELP, indicators.VERBS),
     (law.HELP, law.VERBS),
+    (assets.HELP, assets.VERBS),
     (posture.HELP, posture.posture),
     (audit.HELP, audit.VERBS),
     (keys.HELP, keys.VERBS),

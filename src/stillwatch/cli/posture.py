@@ -45,7 +45,9 @@ def posture(
     ledger: Annotated[
         str | None, typer.Option("--ledger", metavar="URL", help="The ledger; without one, nothing is measured.")
     ] = None,
-    actor: Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Who asks; needed with --ledger.")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="NAME", help="Who asks; needed with --ledger.")
+    ] = None,
     attest: Attest = None,
     at: Moment = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder to write into.")] = None,
@@ -100,7 +102,9 @@ def moment_of(text: str | None, option: str) -> int:
     try:
         read = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise OptionError(f"{option} got {text[:40]!a}, expected a day or time such as 2026-11-25 or 2026-11-25T12:00Z.") from None
+        raise OptionError(
+            f"{option} got {text[:40]!a}, expected a day or time such as 2026-11-25 or 2026-11-25T12:00Z."
+        ) from None
     read = read if read.tzinfo else read.replace(tzinfo=dt.UTC)
     return round(read.timestamp()) * 1_000_000
 
@@ -168,7 +172,9 @@ def _say(terminal: Terminal, standings: Sequence[Standing]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold")
     for name in ("state", "control", "why", "until"):
-        table.add_column(name, overflow="fold", no_wrap=name in {"state", "until"})
+        table.add_column(
+            name, overflow="fold", no_wrap=name in {"state", "until"}, max_width=34 if name == "control" else None
+        )
     for one in standings:
         word = one.state.value
         table.add_row(

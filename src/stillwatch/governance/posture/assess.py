@@ -28,8 +28,20 @@ def assess(
         attestations: of which those that are in force at that moment count.
     """
     needed = dict.fromkeys(name for one in controls for name in one.checks)
-    measured = {name: CHECKS[name](evidence) for name in needed}
+    measured = {name: _measure(name, evidence) for name in needed}
     return tuple(_stand(one, measured, evidence, attestations) for one in controls)
+
+
+def _measure(name: str, evidence: Evidence) -> Measurement:
+    """Run a check; a record that is not what its kind says covers nothing."""
+    try:
+        return CHECKS[name](evidence)
+    # Whoever may append can append any record under any kind, and one such record must not hide where all other controls stand.
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return Measurement(
+            outcome=Outcome.NOT_COVERED,
+            why=f"an entry that it reads holds a record of another form ({type(error).__name__}); look for who appended it",
+        )
 
 
 def _stand(

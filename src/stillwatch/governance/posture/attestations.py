@@ -57,7 +57,7 @@ def _attestation(row: Any, known: frozenset[str]) -> tuple[str, Attestation | No
     ):
         return f"expected {', '.join(_NEEDED)}", None
     if set(row) - {*_NEEDED, "evidence"}:
-        return f"got the unknown field {sorted(set(row) - {*_NEEDED, 'evidence'})[0][:40]!a}", None
+        return f"got the unknown field {min(set(row) - {*_NEEDED, 'evidence'})[:40]!a}", None
     if row["control"] not in known:
         return (
             f"got the control {row['control'][:60]!a}, which is in no catalogue; `stillwatch posture` lists them",

@@ -57,7 +57,7 @@ def _read_file(file: Path, problems: list[str]) -> list[Control]:
     if said["grade"] not in set(Grade):
         problems.append(f"{file}: grade got {str(said['grade'])[:30]!a}, expected one of {', '.join(Grade)}")
         return []
-    source = CatalogueSource(**{**{name: str(said[name]) for name in _SOURCE}, "grade": Grade(said["grade"])})
+    source = CatalogueSource(**{name: str(said[name]) for name in _SOURCE - {"grade"}}, grade=Grade(said["grade"]))
     return [one for row in said["controls"] if (one := _control(row, source, str(file), problems)) is not None]
 
 

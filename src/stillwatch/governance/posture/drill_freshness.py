@@ -1,4 +1,7 @@
-"""Which result of a drill still speaks: none that is over thirty days old, or older than a change of version, keys or routes."""
+"""Which result of a drill still speaks.
+
+None that is over thirty days old, or older than a change of version, keys or routes; and none that went well on too few seeds to be a claim.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,15 @@ def judge_drill(
             outcome=Outcome.NOT_COVERED, why=f"the drill of {day_of(found.time_us)} {stale}; run `{wanted}` again", entries=(found.index,)
         )  # fmt: skip
     passed = found.record.get("state") == "measured-pass"
+    short = next((one for one in found.record.get("claims") or () if one.get("kind") == "inconclusive"), None)
+    if (
+        passed and short is not None
+    ):  # what went well too seldom to be a claim is no measurement; what went wrong once is one
+        return Measurement(
+            outcome=Outcome.NOT_COVERED,
+            why=f"the drill of {day_of(found.time_us)} went well, but is no claim: {short.get('reason')}; needed: {short.get('needed')}",
+            entries=(found.index,),
+        )
     return Measurement(
         outcome=Outcome.HOLDS if passed else Outcome.FAILS,
         why=f"drill of {day_of(found.time_us)}: {found.record.get('why', 'no reason was given')}",

@@ -116,7 +116,11 @@ def _control(one: Control) -> dict[str, Any]:
     props += [_own("level", one.level)] if one.level else []
     props += [_own("check", name) for name in one.checks]
     parts = [{"id": f"{one.id}_smt", "name": "statement", "prose": one.gist}]
-    parts += [{"id": f"{one.id}_gdn", "name": "guidance", "prose": f"The checks leave out: {one.leaves_out}"}] if one.leaves_out else []
+    parts += (
+        [{"id": f"{one.id}_gdn", "name": "guidance", "prose": f"The checks leave out: {one.leaves_out}"}]
+        if one.leaves_out
+        else []
+    )
     return {"id": one.id, "title": one.title, "props": props, "parts": parts}  # fmt: skip
 
 

@@ -14,7 +14,8 @@ def check(evidence: Evidence) -> Measurement:
     newest = evidence.newest(EntryKind.RUN_SEALED)
     if newest is None:
         return Measurement(
-            outcome=Outcome.NOT_COVERED, why="no run is sealed in the ledger; `stillwatch ledger seal` seals one"
+            outcome=Outcome.NOT_COVERED,
+            why="no run is sealed in the ledger; `stillwatch detect --ledger LEDGER --actor NAME` seals its own",
         )
     age = days_between(newest.time_us, evidence.now_us)
     runs = len(evidence.of(EntryKind.RUN_SEALED))

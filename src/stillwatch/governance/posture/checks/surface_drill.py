@@ -12,8 +12,9 @@ OWN_MODEL = "own"
 
 def check(evidence: Evidence) -> Measurement:
     """Take the newest drill of the output surface that asked a real endpoint."""
-    return judge_drill(evidence, "surface", "stillwatch drill surface --url URL --ledger LEDGER --actor NAME", _is_real)
+    return judge_drill(evidence, "surface", "stillwatch drill surface --url URL --ledger LEDGER --actor NAME", is_real)
 
 
-def _is_real(one: RecordedEntry) -> bool:
-    return (one.record.get("settings") or {}).get("url", OWN_MODEL) != OWN_MODEL
+def is_real(one: RecordedEntry) -> bool:
+    """Say whether a drill asked an endpoint of the provider."""
+    return bool((one.record.get("settings") or {}).get("url", OWN_MODEL) != OWN_MODEL)
