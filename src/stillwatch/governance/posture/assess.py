@@ -92,7 +92,7 @@ def _standing_document(one: Standing) -> dict[str, Any]:
     return {
         "id": one.control.id,
         "item": one.control.item,
-        "catalogue": f"{one.control.source.id} {one.control.source.version}",
+        "catalogue": f"{one.control.source.title}, {one.control.source.version}",
         "title": one.control.title,
         "state": one.state.value,
         "why": one.why,

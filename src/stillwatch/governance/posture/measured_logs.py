@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from stillwatch.governance.posture.control import Measurement, Outcome
-from stillwatch.governance.posture.evidence import EntryKind, Evidence, RecordedEntry, day_of, days_between
+from collections.abc import Sequence
 
-NEEDED_FIELDS = (
-    "time_us", "account_id", "exchange_id", "prompt", "model", "endpoint", "status", "response", "input_tokens", "output_tokens", "session_id",
-)  # fmt: skip
-"""Columns of an exchange that detection, attribution and a case need."""
+from stillwatch.governance.posture.control import Measurement, Outcome
+from stillwatch.governance.posture.evidence import DAY_US, EntryKind, Evidence, RecordedEntry, day_of, days_between
+
 LONGEST_DAYS = 30
 
 
@@ -26,3 +24,35 @@ def newest_coverage(evidence: Evidence) -> RecordedEntry | Measurement:
             entries=(found.index,),
         )
     return found
+
+
+def judge_fields(evidence: Evidence, needed: Sequence[str]) -> Measurement:
+    """Say whether fields are always filled on every route, and whether a day is missing or lines could not be read.
+
+    Args:
+        evidence: at the moment.
+        needed: columns of an exchange.
+    """
+    found = newest_coverage(evidence)
+    if isinstance(found, Measurement):
+        return found
+    routes = found.record["routes"]
+    total = sum(int(one["exchanges"]) for one in routes)
+    faults = []
+    for name in needed:
+        filled = [(int(one["filled"].get(name, 0)), int(one["exchanges"])) for one in routes]
+        short = sum(there < of for there, of in filled)
+        if short:
+            faults.append(
+                f"{name} is filled in {sum(there for there, _ in filled) / total:.1%} and lacks on {short} routes"
+            )
+    missing, quarantined = list(found.record["missing_days"]), int(found.record["quarantined"])
+    faults += [f"{len(missing)} days without a line, the first of them {missing[0]}"] if missing else []
+    faults += [f"{quarantined:,} lines could not be read"] if quarantined else []
+    said = "; ".join(faults) or f"{', '.join(needed)} are always filled, and no day is missing"
+    return Measurement(
+        outcome=Outcome.FAILS if faults or not total else Outcome.HOLDS,
+        why=f"{total:,} exchanges on {len(routes)} routes: {said}",
+        entries=(found.index,),
+        until_us=found.time_us + LONGEST_DAYS * DAY_US,
+    )

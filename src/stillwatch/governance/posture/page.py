@@ -76,7 +76,7 @@ def controls_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Give a table of controls."""
     body = "".join(_row(one) for one in rows)
     return (
-        '<table><colgroup><col style="width:11rem"><col style="width:17rem"><col><col style="width:7rem"></colgroup>'
+        '<table><colgroup><col style="width:11rem"><col style="width:17rem"><col><col style="width:8rem"></colgroup>'
         f'<tr class="head"><th scope="col">state</th><th scope="col">control</th><th scope="col">why</th><th scope="col">until</th></tr>{body}</table>'
     )
 
@@ -90,7 +90,7 @@ def _row(one: Mapping[str, Any]) -> str:
     until = moment(one["until_us"])[:10] if one["until_us"] else ""
     return (
         f'<tr><td class="state {one["state"]}">{SIGNS[one["state"]]} {one["state"]}</td><td><b>{_text(one["item"])}</b><br>{_text(one["title"])}</td>'
-        f"<td>{_text(one['why'])}{more}</td><td>{until}</td></tr>"
+        f"<td>{_text(one['why'])}{more}</td><td class="state">{until}</td></tr>"
     )
 
 
