@@ -90,7 +90,7 @@ def _row(one: Mapping[str, Any]) -> str:
     until = moment(one["until_us"])[:10] if one["until_us"] else ""
     return (
         f'<tr><td class="state {one["state"]}">{SIGNS[one["state"]]} {one["state"]}</td><td><b>{_text(one["item"])}</b><br>{_text(one["title"])}</td>'
-        f"<td>{_text(one['why'])}{more}</td><td class="state">{until}</td></tr>"
+        f'<td>{_text(one["why"])}{more}</td><td class="state">{until}</td></tr>'
     )
 
 
