@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +17,9 @@ from stillwatch.cli.options import DebugOption, JsonOption, prepare_folder
 from stillwatch.cli.posture import Attest, moment_of
 from stillwatch.cli.terminal import open_terminal
 from stillwatch.cli.verb_help import VerbHelp
+
+if TYPE_CHECKING:
+    from stillwatch.records.ledger import LedgerEntry
 
 SEAL_FORMAT = "stillwatch-audit-report-sealed/v1"
 REPORT_HELP = VerbHelp(
@@ -38,32 +42,27 @@ def report(
     own_use: Annotated[
         Path | None, typer.Option("--own-use", metavar="FILE", help="findings.json of `stillwatch audit own-use`.")
     ] = None,
+    run: Annotated[
+        list[Path] | None,
+        typer.Option("--run", metavar="DIR", help="A folder that `detect` wrote and sealed, for q-values; repeatable."),
+    ] = None,
     attest: Attest = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Report on a period."""
-    from stillwatch.cli.posture_evidence import evidence_of  # noqa: PLC0415
-    from stillwatch.governance.audit_report.content import report_content  # noqa: PLC0415
     from stillwatch.governance.audit_report.page import report_page  # noqa: PLC0415
     from stillwatch.governance.audit_report.printed import print_report  # noqa: PLC0415
-    from stillwatch.governance.posture.assess import assess  # noqa: PLC0415
-    from stillwatch.governance.posture.attestations import read_attestations  # noqa: PLC0415
-    from stillwatch.governance.posture.catalogue import read_catalogue  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
-    from_us, to_us = moment_of(begin, "--from"), moment_of(end, "--to")
-    if not from_us < to_us <= ledger_options.now_us():
+    period = moment_of(begin, "--from"), moment_of(end, "--to")
+    if not period[0] < period[1] <= ledger_options.now_us():
         raise OptionError(
             "--from and --to got no period that has ended; expected --from before --to, and --to not after now."
         )
-    controls = read_catalogue()
-    attestations = read_attestations(attest, [one.id for one in controls]) if attest else ()
-    findings, digest = _own_use(own_use)
+    findings = _own_use(own_use)
     prepare_folder(out, "--out")
-    with ledger_options.open_for(ledger, actor, "APPEND") as (book, _):
-        evidence = evidence_of(book, to_us)
-    content = report_content(evidence, assess(controls, evidence, attestations), from_us, findings, digest)
+    content = _content(ledger, actor, period, findings, attest, run or ())
     files = {
         "audit-report.json": (json.dumps(content, indent=2) + "\n").encode(),
         "audit-report.html": report_page(content).encode(),
@@ -90,6 +89,30 @@ def report(
     return ExitCode.DONE
 
 
+def _content(
+    ledger: str,
+    actor: str,
+    period: tuple[int, int],
+    findings: tuple[dict[str, Any] | None, str | None],
+    attest: Path | None,
+    runs: Sequence[Path],
+) -> dict[str, Any]:
+    """Read the ledger as it was at the end of the period, and tell it."""
+    from stillwatch.cli.posture_evidence import evidence_of  # noqa: PLC0415
+    from stillwatch.governance.audit_report.content import report_content  # noqa: PLC0415
+    from stillwatch.governance.posture.assess import assess  # noqa: PLC0415
+    from stillwatch.governance.posture.attestations import read_attestations  # noqa: PLC0415
+    from stillwatch.governance.posture.catalogue import read_catalogue  # noqa: PLC0415
+    from stillwatch.governance.posture.evidence import EntryKind  # noqa: PLC0415
+
+    controls = read_catalogue()
+    attestations = read_attestations(attest, [one.id for one in controls]) if attest else ()
+    with ledger_options.open_for(ledger, actor, "APPEND") as (book, _):
+        evidence = evidence_of(book, period[1])
+        rates = _error_rates(runs, book.entries(EntryKind.RUN_SEALED.value, 0, evidence.size))
+    return report_content(evidence, assess(controls, evidence, attestations), period[0], *findings, rates)
+
+
 def _own_use(path: Path | None) -> tuple[dict[str, Any] | None, str | None]:
     if path is None:
         return None, None
@@ -104,6 +127,40 @@ def _own_use(path: Path | None) -> tuple[dict[str, Any] | None, str | None]:
     if not isinstance(said, dict) or not isinstance(said.get("findings"), list):
         raise ResultFileError(f"{path}: is not what `stillwatch audit own-use` writes; name its findings.json.")
     return said, _digest(raw)
+
+
+def _error_rates(folders: Sequence[Path], entries: Iterable[LedgerEntry]) -> dict[str, dict[str, Any]]:
+    """Read q-values and the promised false-discovery rate of runs, each compared with what was sealed.
+
+    Raises:
+        OptionError: where no entry seals exactly this campaigns.json.
+    """
+    from stillwatch.cli.result_files import CAMPAIGNS_FILE, read_campaigns  # noqa: PLC0415
+    from stillwatch.evidence.sealing import read_sealed_run, sealed_file  # noqa: PLC0415
+
+    sealed = (
+        {
+            file.digest: one.index
+            for one in entries
+            for file in read_sealed_run(one).results
+            if file.use == CAMPAIGNS_FILE
+        }
+        if folders
+        else {}
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        read = read_campaigns(folder)
+        entry = sealed.get(sealed_file(CAMPAIGNS_FILE, folder / CAMPAIGNS_FILE).digest)
+        if entry is None:
+            raise OptionError(
+                f"--run {folder}: no entry up to the end of the period seals this {CAMPAIGNS_FILE}; name a folder that `detect --ledger` wrote."
+            )
+        found |= {
+            one.id: {"q_value": one.q_value, "fdr": read.fdr, "entry": entry}
+            for one in (*read.considered, *read.campaigns)
+        }
+    return found
 
 
 def _seal(ledger: str, actor: str, content: dict[str, Any], digests: dict[str, str]) -> int:

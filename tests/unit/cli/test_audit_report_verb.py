@@ -18,6 +18,9 @@ from test_decide_verb import begun, call, example, proposed
 
 from stillwatch.cli import audit_report, bundle, decide, decision_appeal
 from stillwatch.cli.exit_codes import ExitCode
+from stillwatch.cli.ledger_options import open_for
+from stillwatch.evidence.sealing import SealedRun, seal_run, sealed_results
+from stillwatch.governance.posture.evidence import EntryKind
 
 __all__ = ["begun"]  # the ledger with its people, run and terms is made once
 Stillwatch = Callable[..., Said]
@@ -80,6 +83,22 @@ def test_a_period_is_told_whole(told: str, stillwatch: Stillwatch) -> None:
     assert "<script" not in page
 
 
+def test_q_values_come_from_runs_that_were_sealed(told: str, stillwatch: Stillwatch) -> None:
+    line = "audit report --from 2026-01-01 --ledger ledger.db --actor bob --out report --run run --json"
+    assert "no entry up to the end of the period seals this" in call(stillwatch, line, code=ExitCode.USAGE).err
+    sealed = SealedRun(
+        version="0.1.0", input_digest="x", output_digest="y", inputs=(), results=sealed_results(Path("run"), ["campaigns.json"])
+    )  # fmt: skip
+    with open_for("ledger.db", "bob", "SEAL_RUN") as (_, access):
+        entry = seal_run(access, "bob", sealed)
+    document = call(stillwatch, line).document
+    (block,) = [one for one in document["decisions"] if one["action"] == "block"]
+    campaigns = {one["id"]: one for one in json.loads(Path("run/campaigns.json").read_text())["campaigns"]}
+    assert block["error_rate"] == {"q_value": campaigns[block["campaign"]]["q_value"], "fdr": 0.01, "entry": entry}
+    assert block["evidence_log10"] >= 1
+    assert "promises a false-discovery rate of 0.01" in Path("report/audit-report.html").read_text(encoding="utf-8")
+
+
 def test_the_same_period_gives_the_same_bytes_and_one_entry(told: str, stillwatch: Stillwatch) -> None:
     first = report(stillwatch, told, "first")
     call(stillwatch, "ledger checkpoint --ledger ledger.db --actor alice --key-file ledger.key")
@@ -91,6 +110,26 @@ def test_the_same_period_gives_the_same_bytes_and_one_entry(told: str, stillwatc
         assert digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
     entry = call(stillwatch, f"ledger show {first['entry']} --ledger ledger.db --actor bob --json").document
     assert entry["entries"][0]["record"]["files"] == first["files"]
+
+
+def test_a_record_of_another_form_does_not_stop_the_report(told: str, stillwatch: Stillwatch) -> None:
+    rows: list[dict[str, Any]] = [
+        {}, {"decision": 7, "figures": 7, "work": 7, "change": 7, "gaps": 7, "claims": 7, "controls": 7, "assets": 7, "handles": 7},
+        {"decision": {"members": 3, "clauses": 4, "evaluations": ["x"]}, "work": [3], "gaps": [3], "controls": [3]},
+    ]  # fmt: skip
+    Path("odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    taken = 0
+    for kind in EntryKind:  # the ledger refuses some kinds to `append`, and takes the others from whoever may append
+        said = stillwatch(
+            "ledger", "append", "--ledger", "ledger.db", "--actor", "bob", "--kind", kind.value, "odd.jsonl"
+        )
+        assert said.code in {ExitCode.DONE, ExitCode.REFUSED}, said.err
+        taken += said.code == ExitCode.DONE
+    assert taken > 20
+    document = call(
+        stillwatch, "audit report --from 2026-01-01 --ledger ledger.db --actor bob --out odd --json"
+    ).document
+    assert "decided" in document["appeal_figures"]
 
 
 def test_what_came_after_the_period_is_not_told(told: str, stillwatch: Stillwatch) -> None:

@@ -5,6 +5,7 @@ Takes the evidence at the end of the period. Gives a dictionary of plain values,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ def report_content(
     from_us: int,
     own_use: Mapping[str, Any] | None = None,
     own_use_digest: str | None = None,
+    error_rates: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Tell a period.
 
@@ -37,6 +39,7 @@ def report_content(
         from_us: begin of the period; microseconds UTC.
         own_use: `findings.json` of the audit of own use; null where none was given.
         own_use_digest: `sha256:` and 64 hex digits of that file.
+        error_rates: by campaign, from the files of sealed runs: `q_value`, `fdr` of the run, and `entry`; null where none were given.
     """
 
     def within(kind: EntryKind) -> list[RecordedEntry]:
@@ -55,7 +58,7 @@ def report_content(
         "posture_changes": _posture_changes(evidence, standings, from_us),
         "drills": [_drill(one) for one in within(EntryKind.DRILL_RESULT)],
         "runs": [{"entry": one.index, "time_us": one.time_us, "by": one.actor, "version": one.record.get("version")} for one in within(EntryKind.RUN_SEALED)],
-        "decisions": [_decision(one, evidence) for one in decisions],
+        "decisions": [_decision(one, evidence, error_rates or {}) for one in decisions],
         "actions": _actions(decisions),
         "appeals": [_appeal(one) for one in appeals],
         "appeal_figures": _appeal_figures(evidence, appeals),
@@ -76,17 +79,17 @@ def report_content(
 
 
 def _drill(one: RecordedEntry) -> dict[str, Any]:
-    figures = one.record.get("figures") or {}
+    figures = one.part("figures")
     kept = {name: figures[name] for name in ("seeds", "alarmed", "acted", "control_alarmed", "answers_before_alert", "answers_before_action",
                                              "honest_accounts_flagged", "honest_requests_refused") if name in figures}  # fmt: skip
     return {
         "entry": one.index, "time_us": one.time_us, "by": one.actor, "drill": one.record.get("drill"), "state": one.record.get("state"),
-        "why": one.record.get("why"), "expires_us": one.record.get("expires_us"), "figures": kept, "claims": list(one.record.get("claims") or ()),
+        "why": one.record.get("why"), "expires_us": one.record.get("expires_us"), "figures": kept, "claims": list(one.rows("claims")),
     }  # fmt: skip
 
 
-def _decision(one: RecordedEntry, evidence: Evidence) -> dict[str, Any]:
-    fields = one.record.get("decision") or {}
+def _decision(one: RecordedEntry, evidence: Evidence, rates: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    fields = one.part("decision")
     approval = next(
         (two for two in evidence.of(EntryKind.DECISION_APPROVED) if two.record.get("proposed_entry") == one.index), None
     )
@@ -100,19 +103,39 @@ def _decision(one: RecordedEntry, evidence: Evidence) -> dict[str, Any]:
     )
     return {
         "entry": one.index, "time_us": one.time_us, "by": one.actor, "decision": fields.get("id"), "campaign": fields.get("campaign_id"),
-        "finding": fields.get("finding"), "action": fields.get("action"), "would": fields.get("would"), "accounts": len(fields.get("members") or ()),
-        "clauses": list(fields.get("clauses") or ()), "claims": len(fields.get("claims") or ()),
+        "finding": fields.get("finding"), "action": fields.get("action"), "would": fields.get("would"), "accounts": _count(fields.get("members")),
+        "clauses": _texts(fields.get("clauses")), "claims": _count(fields.get("claims")),
+        "evidence_log10": _evidence_power(fields), "error_rate": dict(rates.get(str(fields.get("campaign_id")), {})) or None,
         "approved_by": None if approval is None else approval.actor, "appeal": None if appeal is None else appeal.record.get("outcome"),
     }  # fmt: skip
+
+
+def _count(value: object) -> int:
+    return len(value) if isinstance(value, list) else 0
+
+
+def _texts(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _evidence_power(fields: Mapping[str, Any]) -> int | None:
+    """Give the power of ten that the campaign's e-value reached, as the stored evaluation has it; null where no terms were evaluated."""
+    for text in _texts(fields.get("evaluations")):
+        try:
+            power = json.loads(text)["facts"]["evidence_log10"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        return int(power)
+    return None
 
 
 def _actions(decisions: Sequence[RecordedEntry]) -> list[dict[str, Any]]:
     table: dict[str, list[int]] = {}
     for one in decisions:
-        fields = one.record.get("decision") or {}
+        fields = one.part("decision")
         row = table.setdefault(str(fields.get("action")), [0, 0])
         row[0] += 1
-        row[1] += len(fields.get("members") or ())
+        row[1] += _count(fields.get("members"))
     return [{"action": name, "decisions": row[0], "accounts": row[1]} for name, row in sorted(table.items())]
 
 
@@ -123,9 +146,9 @@ def _appeal(one: RecordedEntry) -> dict[str, Any]:
 def _appeal_figures(evidence: Evidence, appeals: Sequence[RecordedEntry]) -> dict[str, Any]:
     """Count appeals of the period, and say how many of all decisions that acted were reversed up to its end."""
     acted = {
-        (one.record.get("decision") or {}).get("id")
+        one.part("decision").get("id")
         for one in evidence.of(EntryKind.DECISION_PROPOSED)
-        if (one.record.get("decision") or {}).get("action", "allow") != "allow"
+        if one.part("decision").get("action", "allow") != "allow"
     }
     reversed_ = {
         one.record.get("decision")
@@ -159,10 +182,10 @@ def _own_use(findings: Mapping[str, Any] | None, digest: str | None) -> dict[str
 
 
 def _change(one: RecordedEntry) -> dict[str, Any]:
-    change = one.record.get("change") or {}
+    change = one.part("change")
     return {
         "entry": one.index, "time_us": one.time_us, **{name: change.get(name) for name in ("id", "kind", "entry_id", "title", "date", "url")},
-        "work": len(one.record.get("work") or ()),
+        "work": len(one.rows("work")),
     }  # fmt: skip
 
 
@@ -171,7 +194,7 @@ def _posture_changes(evidence: Evidence, standings: Sequence[Standing], from_us:
     before = [one for one in evidence.of(EntryKind.POSTURE) if one.time_us < from_us]
     if not before:
         return []
-    states = {str(one["id"]): str(one["state"]) for one in before[-1].record.get("controls") or ()}
+    states = {str(one.get("id")): str(one.get("state")) for one in before[-1].rows("controls")}
     return [
         {"control": one.control.id, "was": states[one.control.id], "is": one.state.value, "entry": before[-1].index}
         for one in standings
@@ -187,20 +210,24 @@ def _open_work(evidence: Evidence, standings: Sequence[Standing]) -> list[dict[s
         if one.state is State.MEASURED_FAIL
     ]
     register = evidence.newest(EntryKind.ASSETS_REGISTERED)
-    gaps = [] if register is None else register.record.get("gaps") or []
+    gaps = [] if register is None else register.rows("gaps")
     found += [
-        {"kind": "gap of an asset", "subject": f"{one['kind']} {one['name']}", "what": f"{one['gap']}: {one['what']}"}
+        {
+            "kind": "gap of an asset",
+            "subject": f"{one.get('kind')} {one.get('name')}",
+            "what": f"{one.get('gap')}: {one.get('what')}",
+        }
         for one in gaps
     ]
     approved = {one.record.get("proposed_entry") for one in evidence.of(EntryKind.DECISION_APPROVED)}
     found += [
         {
             "kind": "decision waits",
-            "subject": str(one.record["decision"].get("id")),
+            "subject": str(one.part("decision").get("id")),
             "what": "a block that nobody approved yet",
         }
         for one in evidence.of(EntryKind.DECISION_PROPOSED)
-        if (one.record.get("decision") or {}).get("action") == "block" and one.index not in approved
+        if one.part("decision").get("action") == "block" and one.index not in approved
     ]
     found += [{"kind": "legal watch", "subject": one.subject, "what": one.what} for one in open_law_work(evidence)]
     return found  # fmt: skip

@@ -110,17 +110,30 @@ def _decisions(content: Mapping[str, Any]) -> Section:
     rows = tuple(
         (
             day(one["time_us"]), f"{one['decision']}", f"{one['campaign']}, {one['finding']}", f"{one['action']} ({one['accounts']:,} accounts)",
-            ", ".join(one["clauses"]) or "none enforced", one["approved_by"] or "nobody", one["appeal"] or "none", str(one["entry"]),
+            _certainty(one), ", ".join(one["clauses"]) or "none enforced", one["approved_by"] or "nobody", one["appeal"] or "none", str(one["entry"]),
         )
         for one in content["decisions"]
     )  # fmt: skip
     return Section(
         title="Campaigns and actions",
         sentences=(f"{len(content['runs'])} detection runs were sealed. Decisions by action: {counted or 'none'}.",),
-        heads=("day", "decision", "campaign", "action", "clauses", "approved by", "appeal", "entry") if rows else (),
+        heads=("day", "decision", "campaign", "action", "how sure", "clauses", "approved by", "appeal", "entry")
+        if rows
+        else (),
         rows=rows,
-        widths=(0.12, 0.15, 0.17, 0.15, 0.16, 0.1, 0.08, 0.07),
+        widths=(0.11, 0.14, 0.14, 0.12, 0.16, 0.13, 0.08, 0.06, 0.06),
     )
+
+
+def _certainty(one: Mapping[str, Any]) -> str:
+    """Say how sure the detection was: the e-value as it was decided on, and q-value and level of the run where its files were given."""
+    said = [] if one["evidence_log10"] is None else [f"e-value at least 10^{one['evidence_log10']}"]
+    rate = one["error_rate"]
+    if rate is not None:
+        said.append(
+            f"q-value {rate['q_value']:.2g}, in a run that promises a false-discovery rate of {rate['fdr']:.2g} (entry {rate['entry']})"
+        )
+    return "; ".join(said) or "no run's files were given"
 
 
 def _appeals(content: Mapping[str, Any]) -> Section:

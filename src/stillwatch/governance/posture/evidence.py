@@ -61,7 +61,17 @@ class RecordedEntry:
     digest: str
     """`sha256:` and 64 hex digits of the record."""
     record: Mapping[str, Any]
-    """Empty where the record is no JSON object."""
+    """Empty where the record is no JSON object. Whoever may append can write any record under any kind, so nothing of it is taken for granted."""
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """Give an inner object of the record; empty where there is none."""
+        inner = self.record.get(name)
+        return inner if isinstance(inner, dict) else {}
+
+    def rows(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        """Give the objects of a list in the record; empty where there are none."""
+        inner = self.record.get(name)
+        return tuple(one for one in inner if isinstance(one, dict)) if isinstance(inner, list) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

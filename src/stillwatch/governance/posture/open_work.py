@@ -15,19 +15,24 @@ class OpenWork:
     subject: str
     what: str
     opened_us: int
+    """By the ledger's clock; microseconds UTC."""
     entry: int
     """The ledger's entry of the change."""
 
 
 def open_law_work(evidence: Evidence) -> list[OpenWork]:
     """Give the work that is open at the moment, oldest first."""
-    closed = {one.record.get("id") for one in evidence.of(EntryKind.LAW_WORK_CLOSED)}
+    closed = {str(one.record.get("id")) for one in evidence.of(EntryKind.LAW_WORK_CLOSED)}
     found = [
         OpenWork(
-            id=str(work["id"]), subject=str(work["subject"]), what=str(work["what"]), opened_us=int(work["opened_us"]), entry=one.index
+            id=str(work.get("id")),
+            subject=str(work.get("subject")),
+            what=str(work.get("what")),
+            opened_us=one.time_us,
+            entry=one.index,
         )
         for one in evidence.of(EntryKind.LAW_CHANGE)
-        for work in one.record.get("work") or ()
-        if work.get("id") not in closed
-    ]  # fmt: skip
+        for work in one.rows("work")
+        if str(work.get("id")) not in closed
+    ]
     return sorted(found, key=lambda one: (one.opened_us, one.id))
