@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stillwatch.governance.assets.gaps import AssetGap
     from stillwatch.governance.posture.evidence import Evidence
 
-_DISCOVER = "stillwatch assets discover 'world/traffic/*.parquet' --out assets.yaml"
+_DISCOVER = "stillwatch assets discover 'world/traffic-*' --out assets.yaml"
 HELP = VerbHelp(
     name="assets",
     purpose="Keep a register of models, data sets, prompts and endpoints to protect, and say what is missing about them.",
@@ -30,7 +30,7 @@ HELP = VerbHelp(
 DISCOVER_HELP = VerbHelp(
     name="discover",
     purpose="Count in logs which models and endpoints are asked, what they show, and which fields are filled.",
-    examples=(_DISCOVER, "stillwatch assets discover 'world/traffic/*.parquet' --ledger ledger.db --actor bob"),
+    examples=(_DISCOVER, "stillwatch assets discover 'world/traffic-*' --ledger ledger.db --actor bob"),
     writes="with --out, a register to begin with; with --ledger, an entry that `stillwatch posture` reads.",
 )
 CHECK_HELP = VerbHelp(

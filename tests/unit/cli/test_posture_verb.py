@@ -26,14 +26,14 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stillwatch: Stillwatc
     call(stillwatch, "ledger init --ledger ledger.db --origin example.com/log --actor alice --key-file ledger.key")
     call(stillwatch, "ledger role --ledger ledger.db --actor alice --assign analyst --to bob")
     call(stillwatch, "ledger role --ledger ledger.db --actor alice --assign viewer --to vera")
-    folder = Path("world/traffic")
-    folder.mkdir(parents=True)
+    folder = Path("world")
+    folder.mkdir()
     rows = [
         {"time": f"2026-11-0{day}T10:00:00Z", "account_id": "a", "exchange_id": f"x{day}", "model": "still-1", "endpoint": "chat", "prompt": "hello",
          "response": "hi", "session_id": "s", "status": 200, "input_tokens": 3, "output_tokens": 2, "n": 1}
         for day in (1, 2, 3)
     ]  # fmt: skip
-    (folder / "logs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (folder / "traffic-0.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def call(stillwatch: Stillwatch, line: str, *more: str, code: int = ExitCode.DONE) -> Said:
@@ -48,7 +48,7 @@ def states(stillwatch: Stillwatch, *more: str) -> dict[str, str]:
 
 
 def discovered(stillwatch: Stillwatch, *more: str) -> Said:
-    return call(stillwatch, "assets discover world/traffic/logs.jsonl", *more)
+    return call(stillwatch, "assets discover world/traffic-0.jsonl", *more)
 
 
 def fill_in() -> None:
@@ -73,7 +73,7 @@ def test_examples_of_posture(stillwatch: Stillwatch) -> None:
 
 def test_examples_of_assets(stillwatch: Stillwatch) -> None:
     for example in assets.DISCOVER_HELP.examples:
-        call(stillwatch, example.removeprefix("stillwatch ").replace("*.parquet", "*.jsonl"))
+        call(stillwatch, example.removeprefix("stillwatch "))
     for verb in (assets.CHECK_HELP, assets.REGISTER_HELP):
         for example in verb.examples:
             assert "2 assets" in call(stillwatch, example.removeprefix("stillwatch ")).out
@@ -122,7 +122,7 @@ def test_who_may_not_read_is_refused_and_who_may_only_read_seals_nothing(stillwa
     )
     call(stillwatch, "posture --ledger ledger.db --actor vera")
     call(stillwatch, "posture --ledger ledger.db --actor vera --seal", code=ExitCode.REFUSED)
-    call(stillwatch, "assets discover world/traffic --ledger ledger.db --actor vera", code=ExitCode.REFUSED)
+    call(stillwatch, "assets discover world --ledger ledger.db --actor vera", code=ExitCode.REFUSED)
 
 
 def test_options_that_make_no_sense_are_told(stillwatch: Stillwatch) -> None:
@@ -132,8 +132,5 @@ def test_options_that_make_no_sense_are_told(stillwatch: Stillwatch) -> None:
     ):  # fmt: skip
         assert says in call(stillwatch, line, code=ExitCode.USAGE).err
     Path("assets.yaml").write_text("assets: []\n")
-    assert (
-        "is there already"
-        in call(stillwatch, "assets discover world/traffic --out assets.yaml", code=ExitCode.USAGE).err
-    )
+    assert "is there already" in call(stillwatch, "assets discover world --out assets.yaml", code=ExitCode.USAGE).err
     assert "cannot be read" in call(stillwatch, "posture --attest nowhere.yaml", code=ExitCode.INPUT).err
