@@ -26,7 +26,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help check bench bench-marks bench-gateway docs install pins install install-test install-bench install-litellm install-envoy
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-marks bench-gateway bench-litellm results docs picture install-litellm install-envoy pins clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
