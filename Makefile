@@ -27,7 +27,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench bench-marks bench-gateway bench-litellm pins install-litellm install-envoy install-oscal
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-marks bench-gateway bench-litellm results docs picture install-litellm install-envoy install-oscal pins clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -69,6 +69,15 @@ bench-bundle: install-bench ## the enforcement bundle: loading and look-ups at a
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.enforcement_bundle --out build/benchmarks/enforcement_bundle.json
 
+bench-suspects: install-bench install-test ## suspects: served transcripts on models trained on the spot, kinship on answers of real models
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.served_transcript_study --out build/benchmarks/served_transcript_study.json
+	@$(PY) -m benchmarks.real_suspects --out build/benchmarks/real_suspects.json
+
+bench-drills: install-bench install-test ## drills: answers before alert and before action over twenty seeds
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.drill_answers --seeds 20 --out build/benchmarks/drill_answers.json
+
 bench-own-use: install-bench install-test ## the audit of own use: speed, recall and false alarms on real prompts
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.own_use --out build/benchmarks/own_use.json
@@ -93,6 +102,7 @@ bench-litellm: install-bench install-litellm ## throughput of the LiteLLM proxy 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
 	@$(PY) -m benchmarks.results $(RESULTS)
+	@$(PY) -m benchmarks.further_results --run
 
 docs: install-test ## make the pages of docs/ that show the code again
 	@mkdir -p build

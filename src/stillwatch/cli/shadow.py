@@ -13,7 +13,6 @@ import typer
 from stillwatch.cli import guard_options, ledger_options
 from stillwatch.cli.errors import MissingExtraError, OptionError, OutputError
 from stillwatch.cli.exit_codes import ExitCode
-from stillwatch.cli.indicator_files import write_file
 from stillwatch.cli.options import DebugOption, JsonOption
 from stillwatch.cli.progress_display import stage_progress
 from stillwatch.cli.terminal import open_terminal, printable
@@ -246,6 +245,7 @@ def transcripts(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Write the material of the served-transcript test."""
+    from stillwatch.cli.indicator_files import write_file  # noqa: PLC0415  # loads what help must not wait for
     from stillwatch.evidence.shadow_samples import erased_samples, open_texts, sealed_samples  # noqa: PLC0415
     from stillwatch.suspects.transcripts_file import transcript_row  # noqa: PLC0415
 
