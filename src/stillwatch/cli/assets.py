@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DISCOVER = "stillwatch assets discover 'world/traffic-*' --out assets.yaml"
 HELP = VerbHelp(
     name="assets",
-    purpose="Keep a register of models, data sets, prompts and endpoints to protect, and say what is missing about them.",
+    purpose="Register models, data sets, prompts and endpoints to protect, and list what is missing.",
     examples=(_DISCOVER,),
     writes="what each verb says; each has --help and --json.",
 )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HELP = VerbHelp(
     name="posture",
-    purpose="Say of each control against model theft whether it is measured and holds, fails, is attested, or is not covered.",
+    purpose="Say where each control against model theft stands: measured, attested or not covered.",
     examples=(
         "stillwatch posture",
         "stillwatch posture --ledger ledger.db --actor bob --attest attestations.yaml --out posture --oscal results.json",
