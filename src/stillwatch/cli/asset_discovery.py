@@ -8,11 +8,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stillwatch.cli import ledger_options
-from stillwatch.governance.assets.gaps import AssetGap, find_gaps
+from stillwatch.governance.assets.gaps import AssetGap, KnownNames, find_gaps
 from stillwatch.governance.assets.register import AssetKind, AssetRegister
 from stillwatch.governance.assets.seen import SeenAssets, SeenRoute
+from stillwatch.governance.posture.checks.mark_keys import keys_in_use
 from stillwatch.governance.posture.checks.surface_drill import is_real
-from stillwatch.governance.posture.evidence import EntryKind, Evidence
+from stillwatch.governance.posture.evidence import EntryKind, Evidence, RecordedEntry
 from stillwatch.intake.plan import plan
 from stillwatch.intake.read import read_split
 from stillwatch.intake.settings import IntakeSettings
@@ -77,6 +78,15 @@ def draft_register(routes: Sequence[SeenRoute]) -> str:
     return "\n".join(lines) + "\n"
 
 
+_NEEDED_OF_ROUTES = {"model", "endpoint", "exchanges", "with_reasoning", "with_samples"}
+
+
+def _shown(surface: RecordedEntry) -> dict[str, Any]:
+    """Give what a drill was shown, by route; what is of another form is left out."""
+    routes = surface.part("figures").get("routes")
+    return {route: said for route, said in routes.items() if isinstance(said, dict)} if isinstance(routes, dict) else {}
+
+
 def gaps_of(register: AssetRegister, evidence: Evidence | None) -> tuple[AssetGap, ...]:
     """List the gaps, beside the newest measurement of logs and the newest drill of a real endpoint's surface."""
     if evidence is None:
@@ -85,8 +95,12 @@ def gaps_of(register: AssetRegister, evidence: Evidence | None) -> tuple[AssetGa
     surface = next((one for one in evidence.of_drill("surface") if is_real(one)), None)
     return find_gaps(
         register,
-        None if coverage is None else coverage.record.get("routes"),
-        None if surface is None else surface.record["figures"]["routes"],
+        None if coverage is None else [one for one in coverage.rows("routes") if set(one) >= _NEEDED_OF_ROUTES],
+        None if surface is None else _shown(surface),
+        KnownNames(
+            terms=frozenset(str(one.record.get("terms")) for one in evidence.of(EntryKind.TERMS_ADDED)),
+            keys=frozenset(str(one.record.get("handle")) for one in keys_in_use(evidence)),
+        ),
     )
 
 

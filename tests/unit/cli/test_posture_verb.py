@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from command_line_calls import Said
+from test_decide_verb import TERMS
 
 from stillwatch.cli import assets, posture
 from stillwatch.cli.exit_codes import ExitCode
@@ -51,12 +52,15 @@ def discovered(stillwatch: Stillwatch, *more: str) -> Said:
     return call(stillwatch, "assets discover world/traffic-0.jsonl", *more)
 
 
-def fill_in() -> None:
+def fill_in(stillwatch: Stillwatch) -> None:
+    """Fill in a discovered register, with terms that are in the ledger and a scheme as mark."""
+    Path("terms.yaml").write_text(TERMS)
+    call(stillwatch, f"terms add terms.yaml {LEDGER}")
     text = Path("assets.yaml").read_text(encoding="utf-8")
     Path("assets.yaml").write_text(
         text.replace('owner: ""', "owner: team")
         .replace("terms: []", "terms: [api]")
-        .replace("marks: []", "marks: [mk-1]")
+        .replace("marks: []", "marks: [sglang-gumbel]")
     )
 
 
@@ -86,7 +90,7 @@ def test_from_logs_to_controls_that_hold_or_fail(stillwatch: Stillwatch) -> None
     call(stillwatch, f"assets register assets.yaml {LEDGER}")
     before = states(stillwatch)
     assert (before["stillwatch-assets"], before["aisvs-1.0-C12.2.5"]) == ("measured-fail", "measured-pass")
-    fill_in()
+    fill_in(stillwatch)
     assert call(stillwatch, f"assets register assets.yaml {LEDGER} --json").document["gaps"] == []
     assert states(stillwatch)["stillwatch-assets"] == "measured-pass"
     call(
@@ -97,12 +101,12 @@ def test_from_logs_to_controls_that_hold_or_fail(stillwatch: Stillwatch) -> None
 def test_a_real_drill_counts_until_the_routes_change(stillwatch: Stillwatch) -> None:
     discovered(stillwatch, *shlex.split(LEDGER))
     discovered(stillwatch, "--out", "assets.yaml")
-    fill_in()
+    fill_in(stillwatch)
     call(stillwatch, f"assets register assets.yaml {LEDGER}")
     call(stillwatch, f"drill log --samples 2 {LEDGER}")
     assert states(stillwatch)["aisvs-1.0-C12.1.1"] == "measured-pass"
     with Path("assets.yaml").open("a") as file:
-        file.write("  - {kind: endpoint, name: batch, owner: team, terms: [api], marks: [mk-1]}\n")
+        file.write("  - {kind: endpoint, name: batch, owner: team, terms: [api], marks: [sglang-gumbel]}\n")
     call(stillwatch, f"assets register assets.yaml {LEDGER}")
     assert states(stillwatch)["aisvs-1.0-C12.1.1"] == "not-covered"
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.governance.assets import seen as seen_assets
-from stillwatch.governance.assets.gaps import GapKind, find_gaps
+from stillwatch.governance.assets.gaps import GapKind, KnownNames, find_gaps
 from stillwatch.governance.assets.register import read_assets
 from stillwatch.governance.assets.seen import SeenAssets, route_documents
 from stillwatch.governance.errors import AssetsFileError
@@ -78,6 +78,18 @@ def test_logs_and_drills_are_held_against_the_register(tmp_path: Path) -> None:
     said = [one.what for one in found if one.gap is GapKind.SHOWS_UNREGISTERED]
     assert said == ["the drill of the output surface was shown logprobs", "1 exchanges of still-1 on chat have samples"]
     assert (GapKind.NEVER_SEEN, "chat") in kinds(find_gaps(register(tmp_path), ()))
+
+
+def test_names_are_held_against_the_ledger(tmp_path: Path) -> None:
+    read = register(tmp_path)
+    assert (
+        kinds(find_gaps(read, known=KnownNames(terms=frozenset({"api", "internal"}), keys=frozenset({"mk-1"}))))
+        == set()
+    )
+    found = find_gaps(read, known=KnownNames(terms=frozenset({"api"}), keys=frozenset()))
+    assert kinds(found) == {
+        (GapKind.UNKNOWN_TERMS, "tickets"), (GapKind.KEY_NOT_IN_USE, "still-1"), (GapKind.KEY_NOT_IN_USE, "chat")
+    }  # fmt: skip
 
 
 def test_counts_by_model_and_endpoint() -> None:

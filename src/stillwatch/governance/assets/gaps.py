@@ -12,13 +12,18 @@ from typing import Any
 
 from stillwatch.governance.assets.register import Asset, AssetKind, AssetRegister
 
+KEY_PREFIX = "mk-"
+"""How handles of mark keys begin."""
+
 
 class GapKind(StrEnum):
     """What is missing."""
 
     NO_OWNER = "no owner"
     NO_TERMS = "no terms"
+    UNKNOWN_TERMS = "terms that the ledger does not hold"
     UNMARKED = "not marked"
+    KEY_NOT_IN_USE = "mark key that is not in use"
     EXPOSED = "shows more than text"
     """And nobody accepted that."""
     NOT_REGISTERED = "seen and not registered"
@@ -38,8 +43,21 @@ class AssetGap:
     """In a sentence."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownNames:
+    """What the ledger holds of the names that a register uses."""
+
+    terms: frozenset[str]
+    """Names of terms that were added."""
+    keys: frozenset[str]
+    """Handles of mark keys that are in use."""
+
+
 def find_gaps(
-    register: AssetRegister, seen: Sequence[Mapping[str, Any]] | None = None, shown: Mapping[str, Any] | None = None
+    register: AssetRegister,
+    seen: Sequence[Mapping[str, Any]] | None = None,
+    shown: Mapping[str, Any] | None = None,
+    known: KnownNames | None = None,
 ) -> tuple[AssetGap, ...]:
     """List the gaps.
 
@@ -47,12 +65,15 @@ def find_gaps(
         register: what is registered.
         seen: routes of the newest measurement of the logs, as `seen.route_document` gives them; null where there was none.
         shown: what the newest drill of the output surface was shown, route to exposures to facts; null where there was none.
+        known: names that the ledger holds; null where no ledger was asked.
     """
     found = [gap for one in register.assets for gap in _of_asset(one)]
     if seen is not None:
         found += _against_logs(register, seen)
     if shown is not None:
         found += _against_drill(register, shown)
+    if known is not None:
+        found += _against_ledger(register, known)
     return tuple(sorted(found, key=lambda one: (one.gap, one.kind, one.name, one.what)))
 
 
@@ -111,6 +132,21 @@ def _against_drill(register: AssetRegister, shown: Mapping[str, Any]) -> list[As
                 found.append(
                     _gap(GapKind.SHOWS_UNREGISTERED, asset, f"the drill of the output surface was shown {asked}")
                 )
+    return found
+
+
+def _against_ledger(register: AssetRegister, known: KnownNames) -> list[AssetGap]:
+    found = []
+    for one in register.assets:
+        found += [
+            _gap(GapKind.UNKNOWN_TERMS, one, f"{name} was never added") for name in one.terms if name not in known.terms
+        ]
+        # Other marks are schemes and sets of canaries; keys are told by their handles.
+        found += [
+            _gap(GapKind.KEY_NOT_IN_USE, one, f"{name} is not in use now")
+            for name in one.marks
+            if name.startswith(KEY_PREFIX) and name not in known.keys
+        ]
     return found
 
 
