@@ -109,8 +109,9 @@ def _decisions(content: Mapping[str, Any]) -> Section:
     )
     rows = tuple(
         (
-            day(one["time_us"]), f"{one['decision']}", f"{one['campaign']}, {one['finding']}", f"{one['action']} ({one['accounts']:,} accounts)",
-            _certainty(one), ", ".join(one["clauses"]) or "none enforced", one["approved_by"] or "nobody", one["appeal"] or "none", str(one["entry"]),
+            f"{day(one['time_us'])}, entry {one['entry']}", f"{one['decision']}, by {one['by']}", f"{one['campaign']}, {one['finding']}",
+            f"{one['action']} ({one['accounts']:,} accounts)", _certainty(one), ", ".join(one["clauses"]) or "none enforced",
+            f"approved by {one['approved_by'] or 'nobody'}" + (f"; appeal: {one['appeal']}" if one["appeal"] else ""),
         )
         for one in content["decisions"]
     )  # fmt: skip
@@ -121,7 +122,7 @@ def _decisions(content: Mapping[str, Any]) -> Section:
         if rows
         else (),
         rows=rows,
-        widths=(0.11, 0.14, 0.14, 0.12, 0.16, 0.13, 0.08, 0.06, 0.06),
+        widths=(0.12, 0.16, 0.17, 0.11, 0.19, 0.13, 0.12),
     )
 
 
@@ -152,8 +153,8 @@ def _appeals(content: Mapping[str, Any]) -> Section:
     return Section(
         title="Appeals and reversals",
         sentences=(
-            (f"{figures['decided']} appeals were decided in the period, {figures['reversed']} of them by a reversal. Of all {figures['decisions_that_acted_so_far']} decisions that "
-            f"acted on accounts up to its end, {figures['of_these_reversed_so_far']} were reversed."),
+            f"Decided in the period: {figures['decided']}, reversed: {figures['reversed']}.",
+            f"Of all {figures['decisions_that_acted_so_far']} decisions that acted on accounts up to its end, reversed: {figures['of_these_reversed_so_far']}.",
         ),
         heads=("day", "decision", "outcome", "reason", "by", "entry") if rows else (),
         rows=rows,
