@@ -22,6 +22,7 @@ from posture_evidence_samples import (
     spread,
 )
 
+from stillwatch.governance.audit_report.content import report_content
 from stillwatch.governance.drills import CONTROLS
 from stillwatch.governance.errors import AttestationError, CatalogueError
 from stillwatch.governance.law.reading import read_register
@@ -210,6 +211,31 @@ def test_a_catalogue_with_a_check_that_is_none_is_refused(tmp_path: Path) -> Non
         read_catalogue(tmp_path)
     with pytest.raises(CatalogueError, match=r"no \.yaml file"):
         read_catalogue(tmp_path / "nowhere")
+
+
+def test_what_waits_for_somebody_is_listed_in_the_report() -> None:
+    found = evidence(drill("log", 40), decision(2), assets(gaps=1), law_change(40))
+    work = report_content(found, assess(tuple(CONTROLS_BY_ID.values()), found), ago(90))["open_work"]
+    kinds = {one["kind"]: one["subject"] for one in work}
+    assert kinds["drill overdue"] == "log"
+    assert kinds["decision waits"] == "d-1"
+    assert kinds["gap of an asset"] == "model m0"
+    assert kinds["legal watch"] == "control aisvs-1.0-C11.3.3"
+    assert {one["subject"] for one in work if one["kind"] == "control fails"} >= {"stillwatch-law", "stillwatch-assets"}
+
+
+def test_posture_is_compared_with_the_last_one_before_the_period() -> None:
+    control = CONTROLS_BY_ID["stillwatch-law"]
+    sealed = (
+        EntryKind.POSTURE,
+        100,
+        "bob",
+        {"controls": [{"id": control.id, "state": "measured-pass"}, {"id": "gone", "state": "attested"}]},
+    )
+    found = evidence(sealed, law_change(40))
+    changes = report_content(found, assess((control,), found), ago(90))["posture_changes"]
+    assert changes == [{"control": control.id, "was": "measured-pass", "is": "measured-fail", "entry": 0}]
+    assert report_content(found, assess((control,), found), ago(101))["posture_changes"] == []
 
 
 def test_the_page_shows_every_control_with_its_word_and_loads_nothing() -> None:

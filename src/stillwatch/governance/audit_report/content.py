@@ -209,6 +209,12 @@ def _open_work(evidence: Evidence, standings: Sequence[Standing]) -> list[dict[s
         for one in standings
         if one.state is State.MEASURED_FAIL
     ]
+    newest_drills = {str(one.record.get("drill")): one for one in evidence.of(EntryKind.DRILL_RESULT)}
+    found += [
+        {"kind": "drill overdue", "subject": name, "what": f"its last result, entry {one.index}, has expired"}
+        for name, one in sorted(newest_drills.items())
+        if isinstance(one.record.get("expires_us"), int) and one.record["expires_us"] <= evidence.now_us
+    ]
     register = evidence.newest(EntryKind.ASSETS_REGISTERED)
     gaps = [] if register is None else register.rows("gaps")
     found += [
