@@ -70,6 +70,14 @@ def own_use(
             "--key-file", metavar="FILE", help="Key of the fingerprints; by default one is made and kept in --out."
         ),
     ] = None,
+    presidio: Annotated[
+        str | None,
+        typer.Option(
+            "--presidio",
+            metavar="FILE",
+            help="Ask Presidio too: `default`, or its configuration (extra presidio; slow).",
+        ),
+    ] = None,
     log_format: Annotated[str, typer.Option("--format", help="Format of the logs; auto tells by content.")] = "auto",
     fail_on_findings: Annotated[
         bool, typer.Option("--fail-on-findings", help="End with exit code 10 where something is new or open.")
@@ -89,7 +97,7 @@ def own_use(
         done = use_audit.run(
             use_audit.UseAuditSettings(
                 paths=tuple(paths), out=out, policy=policy, secret_rules=secret_rules, repositories=tuple(repository or ()), canaries=canaries,
-                key_file=key_file or out / "fingerprint.key", log_format=log_format,
+                key_file=key_file or out / "fingerprint.key", log_format=log_format, presidio=presidio,
             ),
             progress,
             dt.datetime.now(dt.UTC).date(),
