@@ -39,6 +39,7 @@ class CatalogueSource:
     title: str
     version: str
     url: str
+    """Of the primary text; empty where none was found."""
     licence: str
     """On what ground it is told here."""
     grade: Grade

@@ -41,7 +41,7 @@ def oscal_catalog(controls: Sequence[Control], version: str) -> dict[str, Any]:
                 "id": f"catalogue-{source.id}",
                 "title": source.title,
                 "props": [_own("version", source.version), _own("licence", source.licence), _own("grade", source.grade.value)],
-                "links": [{"href": source.url, "rel": "reference"}],
+                **({"links": [{"href": source.url, "rel": "reference"}]} if source.url else {}),
                 "controls": [],
             },
         )  # fmt: skip
