@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stillwatch.cli.terminal import Terminal
     from stillwatch.cli.use_audit import UseAuditDone
 
-_OWN_USE = "stillwatch audit own-use 'world/traffic/*.parquet' --out audit"
+_OWN_USE = "stillwatch audit own-use 'world/traffic-*' --out audit"
 HELP = VerbHelp(
     name="audit",
     purpose="Audit ourselves: what we send to other providers, and what of theirs is in our training data.",
@@ -30,7 +30,7 @@ OWN_USE_HELP = VerbHelp(
     purpose="Look through logs of our own people's and services' use for secrets, personal data, source code and what the policy forbids.",
     examples=(
         _OWN_USE,
-        "stillwatch audit own-use 'world/traffic/*.parquet' --out audit --policy policy.yaml --secret-rules rules.toml",
+        "stillwatch audit own-use 'world/traffic-*' --out audit --policy policy.yaml --secret-rules rules.toml",
     ),
     writes="findings.json, findings.sarif, findings.csv and audit.html into --out. A second audit into the same folder says what is new, open and fixed.",
 )
