@@ -167,7 +167,8 @@ def test_students_of_keyed_answers_are_found_and_others_are_not(base):
     others = exchanges(serve(new_model(SHAPE, 31, spread=0.35), [PROMPTS[i % len(PROMPTS)] for i in range(240)], 0, 4))
     served = student_of(base, [exchange(i, "a") for i in range(60)] * 4 + others, 12, rate=4e-3)
     elsewhere = student_of(base, [exchange(i, "b") for i in range(60)] * 4 + others, 12, rate=4e-3)
-    assert log_p(served) < math.log(1e-12)
+    # Trained weights differ a little between processors: e-18 and less were seen, and one in a hundred thousand is asked.
+    assert log_p(served) < math.log(1e-5)
     assert log_p(served, arm=1) > math.log(1e-3)
     assert log_p(elsewhere) > math.log(1e-3)
     assert log_p(base) > math.log(1e-3)

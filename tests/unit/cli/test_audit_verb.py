@@ -263,7 +263,7 @@ def test_the_examples_of_the_verbs_below_work(stillwatch: Stillwatch, tmp_path: 
     write_training_data(tmp_path / "dataset")
     Path("world").mkdir()
     columns = {"time": ["2026-11-02T10:00:00Z"], "account_id": ["a"], "prompt": ["hello"]}
-    pq.write_table(pa.table(columns), "world/traffic-one.parquet")
+    pq.write_table(pa.table(columns), "world/traffic-0.parquet")
     Path("policy.yaml").write_text(POLICY, encoding="utf-8")
     Path("rules.toml").write_text("[[rules]]\nid='x'\nregex='x_[a-z]{9}'\nkeywords=['x_']\n", encoding="utf-8")
     from stillwatch.cli import audit as verb  # noqa: PLC0415
