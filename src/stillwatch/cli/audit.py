@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stillwatch.cli import audit_report
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption, prepare_folder
@@ -164,4 +165,8 @@ def training_data(
     return ExitCode.FINDINGS if open_states and fail_on_findings else ExitCode.DONE
 
 
-VERBS: tuple[tuple[VerbHelp, Any], ...] = ((OWN_USE_HELP, own_use), (TRAINING_DATA_HELP, training_data))
+VERBS: tuple[tuple[VerbHelp, Any], ...] = (
+    (OWN_USE_HELP, own_use),
+    (TRAINING_DATA_HELP, training_data),
+    (audit_report.REPORT_HELP, audit_report.report),
+)

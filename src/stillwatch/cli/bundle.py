@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stillwatch.cli import ledger_options
+from stillwatch.cli.decision_appeal import reversed_decisions
 from stillwatch.cli.decision_register import BUNDLE_ISSUED, decisions_with_approvals
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
@@ -123,6 +124,8 @@ def build(
     now = ledger_options.now_us()
     with open_register(ledger, actor, "APPEND") as register:
         decisions, approvals = decisions_with_approvals(register)
+        reversed_ = reversed_decisions(register)
+        decisions = tuple(one for one in decisions if one.id not in reversed_)
         version = 1 + max(_versions(register, name), default=0)
         bundle, accounts = bundle_of(
             decisions,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stillwatch.cli import ledger_options
+from stillwatch.cli import decision_appeal, ledger_options
 from stillwatch.cli.case_options import Keys
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
@@ -265,5 +265,6 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (LIST_HELP, list_decisions),
     (SHOW_HELP, show),
     (REPLAY_HELP, replay_all),
+    (decision_appeal.APPEAL_HELP, decision_appeal.appeal),
 )
 """The verbs below `decide`, in the order of the help."""

@@ -17,6 +17,7 @@ from typing import Any
 import typer
 
 from stillwatch.cli import (
+    assets,
     audit,
     bundle,
     canary,
@@ -35,6 +36,7 @@ from stillwatch.cli import (
     law,
     ledger,
     mark,
+    posture,
     shadow,
     simulate,
     suspect,
@@ -69,6 +71,8 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (case.HELP, case.VERBS),
     (indicators.HELP, indicators.VERBS),
     (law.HELP, law.VERBS),
+    (assets.HELP, assets.VERBS),
+    (posture.HELP, posture.posture),
     (audit.HELP, audit.VERBS),
     (version.HELP, version.version),
 )

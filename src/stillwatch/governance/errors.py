@@ -9,6 +9,9 @@ The tree::
           ├── WatchStateError   what was seen before cannot be read or kept
           ├── RuleFileError     rules for secrets that cannot be used
           ├── PolicyFileError   a policy of use that cannot be used
+          ├── CatalogueError    a catalogue of controls that cannot be used
+          ├── AttestationError  a file of attestations that cannot be used
+          ├── AssetsFileError   a register of assets that cannot be used
           └── DrillError        a drill that cannot be run or read
 """
 
@@ -39,6 +42,18 @@ class RuleFileError(GovernanceError):
 
 class PolicyFileError(GovernanceError):
     """A policy of use cannot be used."""
+
+
+class CatalogueError(GovernanceError):
+    """A catalogue of controls cannot be used."""
+
+
+class AttestationError(GovernanceError):
+    """A file of attestations cannot be used."""
+
+
+class AssetsFileError(GovernanceError):
+    """A register of assets cannot be used."""
 
 
 class DrillError(GovernanceError):

@@ -268,7 +268,7 @@ def test_the_examples_of_the_verbs_below_work(stillwatch: Stillwatch, tmp_path: 
     Path("rules.toml").write_text("[[rules]]\nid='x'\nregex='x_[a-z]{9}'\nkeywords=['x_']\n", encoding="utf-8")
     from stillwatch.cli import audit as verb  # noqa: PLC0415
 
-    for help_of, _ in verb.VERBS:
+    for help_of, _ in verb.VERBS[:-1]:  # the last, `report`, is run in test_audit_report_verb.py
         for example in help_of.examples:
             import shlex  # noqa: PLC0415
 

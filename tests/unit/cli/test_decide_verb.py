@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from command_line_calls import Said, write_case
 
-from stillwatch.cli import bundle, decide
+from stillwatch.cli import bundle, decide, decision_appeal
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.verb_help import VerbHelp
 from stillwatch.evidence.cases.gathering import campaign_item
@@ -113,8 +113,27 @@ def test_from_a_run_to_a_bundle_with_two_people(begun: list[dict[str, Any]], sti
 
 
 def test_every_verb_has_its_example_run_above() -> None:
-    assert {verb.name for verb, _ in decide.VERBS} == {"propose", "approve", "list", "show", "replay"}
+    assert {verb.name for verb, _ in decide.VERBS} == {"propose", "approve", "list", "show", "replay", "appeal"}
     assert {verb.name for verb, _ in bundle.VERBS} == {"key", "build", "verify", "show"}
+
+
+def test_a_decision_that_an_appeal_reverses_is_in_no_bundle(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch
+) -> None:
+    block = proposed(stillwatch)["decision"]
+    example(stillwatch, bundle.KEY_HELP)
+    example(stillwatch, decide.APPROVE_HELP, DECISION=block)
+    assert example(stillwatch, bundle.BUILD_HELP, "--json").document["accounts"] == len(begun[0]["members"])
+    line = f"decide appeal {block} --ledger ledger.db --reason 'A course at a school'"
+    assert "somebody else" in call(stillwatch, f"{line} --outcome upheld --actor bob", code=ExitCode.REFUSED).err
+    call(stillwatch, f"{line} --outcome upheld --actor vera", code=ExitCode.REFUSED)
+    call(stillwatch, f"{line} --outcome granted --actor carol", code=ExitCode.USAGE)
+    call(stillwatch, f"{line} --outcome upheld --actor carol")
+    assert example(stillwatch, bundle.BUILD_HELP, "--json").document["accounts"] == len(begun[0]["members"])
+    said = example(stillwatch, decision_appeal.APPEAL_HELP, "--json", DECISION=block).document
+    assert (said["outcome"], said["reason"]) == ("reversed", "A course at a school")
+    assert example(stillwatch, bundle.BUILD_HELP, "--json").document["accounts"] == 0
+    assert "was reversed before" in call(stillwatch, f"{line} --outcome upheld --actor carol", code=ExitCode.USAGE).err
 
 
 def test_a_case_is_decided_about_as_its_run_is(begun: list[dict[str, Any]], stillwatch: Stillwatch) -> None:

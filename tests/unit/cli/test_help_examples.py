@@ -18,6 +18,7 @@ if str(PLUGIN_TESTS) not in sys.path:  # a bundle with an account for each actio
 import products  # noqa: E402
 
 from stillwatch.cli import (  # noqa: E402
+    assets,
     audit,
     bundle,
     canary,
@@ -36,6 +37,7 @@ from stillwatch.cli import (  # noqa: E402
     ledger,
     main,
     mark,
+    posture,
     shadow,
     simulate,
     suspect,
@@ -90,6 +92,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
     run_here = {
         one.HELP.name
         for one in (
+            assets,
             audit,
             bundle,
             canary,
@@ -108,6 +111,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             keys,
             ledger,
             mark,
+            posture,
             shadow,
             simulate,
             suspect,
@@ -219,6 +223,19 @@ def test_detect_writes_what_its_help_says(case: Path) -> None:
     written = {file.name for file in (case / "case").iterdir()}
     assert {"accounts.parquet", "campaigns.json", "report.html", "run.json"} <= written
     assert all(name in detect.HELP.writes for name in written)
+
+
+def test_assets(world: Path) -> None:
+    """The verbs below it have their examples run in test_posture_verb.py."""
+    (done,) = run_examples(assets.HELP, world)
+    assert "models and endpoints" in done.stdout
+
+
+def test_posture(tmp_path: Path) -> None:
+    """The second example has its ledger in test_posture_verb.py."""
+    first = VerbHelp(name="posture", purpose="", examples=posture.HELP.examples[:1], writes="")
+    (done,) = run_examples(first, tmp_path)
+    assert "counts and no score" in done.stdout
 
 
 def test_audit(case: Path) -> None:
