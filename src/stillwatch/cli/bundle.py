@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stillwatch.cli import ledger_options
-from stillwatch.cli.decision_register import BUNDLE_ISSUED, decisions_with_approvals
+from stillwatch.cli.decision_register import BUNDLE_ISSUED, decisions_with_approvals, successions
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption
@@ -19,7 +19,8 @@ from stillwatch.cli.verb_help import VerbHelp
 
 if TYPE_CHECKING:
     from stillwatch.integrity.signing import VerifierKey
-    from stillwatch.records.decision import EnforcementBundle
+    from stillwatch.records.decision import Decision, EnforcementBundle
+    from stillwatch.records.key_registry import IssuedKey
     from stillwatch.stores.protocol import LedgerWriter
 
 BUNDLE_KEY_VARIABLE = "STILLWATCH_BUNDLE_KEY_FILE"
@@ -111,6 +112,14 @@ def build(
             help="How many of a throttled account are answered.",
         ),
     ] = 10,
+    mark_scheme: Annotated[
+        str | None,
+        typer.Option(
+            "--mark-scheme",
+            metavar="NAME@VERSION",
+            help="Scheme of the mark keys, where campaigns have keys of several.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
@@ -123,6 +132,7 @@ def build(
     now = ledger_options.now_us()
     with open_register(ledger, actor, "APPEND") as register:
         decisions, approvals = decisions_with_approvals(register)
+        keys = _mark_keys(ledger, actor, decisions, mark_scheme, now)
         version = 1 + max(_versions(register, name), default=0)
         bundle, accounts = bundle_of(
             decisions,
@@ -132,6 +142,8 @@ def build(
             issued_us=now,
             expires_us=now + hours * HOUR_US,
             requests_per_minute=requests_per_minute,
+            mark_keys=keys,
+            supersedes=successions(register),
         )
         content = write_bundle(bundle, accounts, signer)
         entry = _record(register, bundle, content)
@@ -139,6 +151,14 @@ def build(
     terminal.say(
         f"{out}: version {version} for {name}, {len(accounts):,} accounts, fresh for {hours} hours. Entry {entry} of the ledger."
     )
+    handles = {key.handle for key in keys.values()}
+    marking = [one for one in bundle.entries if one.key_id is not None]
+    without = sorted({str(one.key_id) for one in marking} - handles)
+    for campaign in without:
+        terminal.say(
+            f"Campaign {campaign} is to be marked and has no key in use, so its answers will not be: issue one with `stillwatch keys issue "
+            f"--level campaign --subject {campaign}`, and build again."
+        )
     terminal.document(
         {
             "verb": "bundle build",
@@ -146,6 +166,8 @@ def build(
             "version": version,
             "accounts": len(accounts),
             "actions": _counts(bundle),
+            "mark_keys": {one.decision_id: one.key_id for one in marking if one.key_id in handles},
+            "campaigns_without_key": without,
             "entry": entry,
         }
     )
@@ -235,6 +257,20 @@ def show(
         terminal.say(f"{account}: {document['account']['action']}{f' by {found.decision_id}' if found else ''}")
     terminal.document(document)
     return ExitCode.DONE
+
+
+def _mark_keys(
+    ledger: str, actor: str, decisions: tuple[Decision, ...], scheme: str | None, now_us: int
+) -> dict[str, IssuedKey]:
+    """Look up the keys of the campaigns that are to be marked, in the registry of the same ledger."""
+    from stillwatch.cli.key_register import keys_of_campaigns, open_key_register  # noqa: PLC0415
+    from stillwatch.records.decision import Action  # noqa: PLC0415
+
+    campaigns = {one.campaign_id for one in decisions if one.action is Action.MARK}
+    if not campaigns:
+        return {}
+    with open_key_register(ledger, actor, "READ") as register:
+        return keys_of_campaigns(register, campaigns, scheme, now_us)
 
 
 def _record(register: Register, bundle: EnforcementBundle, content: bytes) -> int:

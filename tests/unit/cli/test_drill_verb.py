@@ -82,7 +82,7 @@ def test_the_other_drills_run_as_their_examples_stand(verb: Any, ledger: str, st
 
 @pytest.mark.parametrize(("engine", "expected"), [(Engine.VLLM, "handle-1"), (Engine.SGLANG, "00aa")])
 def test_marking_turned_off_on_one_route_fails_within_one_run(tmp_path: Path, engine: Engine, expected: str) -> None:
-    with open_gateway(tmp_path, seed=1, marks=Marks(engine=engine, keys={"handle-1": "00aa"})) as gateway:
+    with open_gateway(tmp_path, seed=1, marks=Marks(engine=engine, keys={"handle-1": {"key": "00aa"}})) as gateway:
         whole = probe_marking(gateway, gateway.send, "handle-1", 4)
         with running(gateway.upstream) as unguarded:  # a second way to the same model, past the guard
 
@@ -106,7 +106,7 @@ def test_marking_turned_off_on_one_route_fails_within_one_run(tmp_path: Path, en
 
 
 def test_marking_with_another_key_or_an_engine_that_takes_none_fails(tmp_path: Path) -> None:
-    with open_gateway(tmp_path, seed=1, marks=Marks(engine=Engine.SGLANG, keys={"other": "00aa"})) as gateway:
+    with open_gateway(tmp_path, seed=1, marks=Marks(engine=Engine.SGLANG, keys={"other": {"key": "00aa"}})) as gateway:
         seen = probe_marking(gateway, gateway.send, "handle-1", 2)
     state, _, figures = marking_outcome(seen, "00aa")
     assert state is ControlState.MEASURED_FAIL
