@@ -68,7 +68,7 @@ class WatchedKeys(Mapping[str, Field]):
                 f"key file {self._path}: holds no key in use of SGLang's schemes; issue one with `stillwatch keys issue --scheme "
                 "sglang-gumbel@murmur3-v1`, and export again"
             )
-        self._fields = fields
+        self._fields = dict(fields)
 
     def _now(self) -> tuple[int, int, int] | None:
         try:
