@@ -164,7 +164,8 @@ def marking(
         typer.Option("--keys", metavar="FILE", help="As `keys export` writes it: look for the key in text, too."),
     ] = None,
     handle: Annotated[
-        str | None, typer.Option("--handle", metavar="HANDLE", help="The key that should be on, where --keys holds more.")
+        str | None,
+        typer.Option("--handle", metavar="HANDLE", help="The key that should be on, where --keys holds more."),
     ] = None,
     url: Url = None,
     headers_file: HeadersFile = None,
@@ -187,7 +188,11 @@ def marking(
         raise OptionError(f"--engine got {engine!a}, expected vllm or sglang.")
     if keys is None and (url or handle or tokenizer):
         raise OptionError("--url, --handle and --tokenizer are for the check in text; name the keys with --keys.")
-    settings: dict[str, Any] = {"engine": engine, "samples": samples, "checked_at": "request body that reaches the engine"}
+    settings: dict[str, Any] = {
+        "engine": engine,
+        "samples": samples,
+        "checked_at": "request body that reaches the engine",
+    }
     claims: tuple[Claim | Inconclusive, ...] = ()
     with tempfile.TemporaryDirectory(prefix="stillwatch-drill-") as scratch:
         if keys is None:

@@ -110,7 +110,8 @@ def marked_text_outcome(seen: Sequence[MarkedText]) -> tuple[ControlState, str, 
     short = sorted(one.route for one in wanted if not one.found and isinstance(one.answer, Inconclusive))
     parts += [f"too little text to exclude it on {', '.join(short)}"] if short else []
     figures = {
-        one.route: {"answers": one.answers, "tokens": one.tokens, "units": one.units, "found": one.found} for one in seen
+        one.route: {"answers": one.answers, "tokens": one.tokens, "units": one.units, "found": one.found}
+        for one in seen
     }
     passed = bool(wanted) and not dark and not stray
     return ControlState.MEASURED_PASS if passed else ControlState.MEASURED_FAIL, ", ".join(parts), figures

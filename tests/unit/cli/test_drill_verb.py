@@ -208,7 +208,9 @@ def key_file(path: Path, *keys: MarkKey) -> Path:
     return path
 
 
-def mark_key(handle: str, *, scheme: str = GUMBEL, level: MarkLevel = MarkLevel.CAMPAIGN, words: int = 1, **more: int) -> MarkKey:
+def mark_key(
+    handle: str, *, scheme: str = GUMBEL, level: MarkLevel = MarkLevel.CAMPAIGN, words: int = 1, **more: int
+) -> MarkKey:
     raw = hashlib.sha256(handle.encode()).digest()[: 8 * words]
     parameters = tuple(sorted({"context_width": 4, **more}.items()))
     return MarkKey(
@@ -222,7 +224,9 @@ def test_the_key_is_found_in_the_text_of_every_route_and_in_nobody_elses(
 ) -> None:
     key = mark_key("mk-on", scheme=scheme, words=words)
     key_file(Path("keys.jsonl"), key, mark_key("mk-provider", level=MarkLevel.PROVIDER))
-    said = stillwatch(*shlex.split(f"drill marking --engine {engine} --keys keys.jsonl --samples 6 --json --fail-on-miss {ledger}"))
+    said = stillwatch(
+        *shlex.split(f"drill marking --engine {engine} --keys keys.jsonl --samples 6 --json --fail-on-miss {ledger}")
+    )
     assert said.code == ExitCode.DONE, said.err
     assert said.document["state"] == "measured-pass"
     text = said.document["figures"]["text"]

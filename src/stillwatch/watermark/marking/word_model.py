@@ -86,7 +86,13 @@ def tokenizer_file() -> bytes:
     """Give the same tokenizer as a `tokenizer.json`."""
     model = {"type": "WordLevel", "vocab": _IDS | {"<unknown>": _UNKNOWN}, "unk_token": "<unknown>"}
     parts = dict.fromkeys(("truncation", "padding", "normalizer", "post_processor", "decoder"))
-    document = {"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "WhitespaceSplit"}, "model": model, **parts}
+    document = {
+        "version": "1.0",
+        "added_tokens": [],
+        "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "model": model,
+        **parts,
+    }
     return json.dumps(document).encode()
 
 
