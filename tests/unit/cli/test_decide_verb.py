@@ -342,3 +342,59 @@ def test_the_bundle_takes_the_campaigns_key_from_the_registry(
         "guard --upstream http://127.0.0.1:9 --check --engine sglang --mark-keys marks.jsonl --bundle gateway.bundle --key bundle.pub "
         "--for example.com/gateway --state gateway.state",
     )
+
+
+def test_a_case_takes_the_decisions_on_its_campaigns_with_what_replays_them(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch
+) -> None:
+    from stillwatch.cli.case_options import open_cases  # noqa: PLC0415
+    from stillwatch.decisions.compile_policy import compile_terms  # noqa: PLC0415
+    from stillwatch.decisions.evaluate import replay  # noqa: PLC0415
+
+    case = call(stillwatch, "case open 'Harvest' --ledger ledger.db --actor bob --keys keys --json").document["case"]
+    at = "--ledger ledger.db --actor bob --keys keys"
+    assert "holds no campaign" in call(stillwatch, f"case add {case} --decisions {at}", code=ExitCode.USAGE).err
+    document = {"version": "", "fdr": 0.01, "campaigns": begun[:1], "considered": []}
+    (campaign,) = read_campaigns_document(document, "test").campaigns
+    with open_cases("ledger.db", "bob", "APPEND", Path("keys")) as cases:
+        cases.work.add(case, [campaign_item(campaign, 0.01)], "bob")
+    assert (
+        "no decision on the case's campaigns"
+        in call(stillwatch, f"case add {case} --decisions {at}", code=ExitCode.USAGE).err
+    )
+    block = proposed(stillwatch)["decision"]
+    (added,) = call(stillwatch, f"case add {case} --decisions {at} --json").document["items"]
+    assert added["kind"] == "decision"
+    call(stillwatch, f"case add {case} --decisions {at}", code=ExitCode.USAGE)  # it holds them
+    example(stillwatch, decide.APPROVE_HELP, DECISION=block)
+    assert len(call(stillwatch, f"case add {case} --decisions {at} --json").document["items"]) == 1  # now approved
+    with open_cases("ledger.db", "bob", "READ", Path("keys")) as cases:
+        last = cases.work.unsealed(case)[-1].disclosures
+    held = {name: value for name, (_, value) in last.items()}
+    assert (held["decision"], held["approved_by"], held["members"]) == (block, "carol", list(campaign.members))
+    (evaluation,), (policies,) = held["evaluations"], held["policies"]
+    # Whoever has the bundle has policies and request, and Cedar gives the same bytes.
+    Path("terms-of-case.yaml").write_text(TERMS)
+    from stillwatch.cli.terms_files import read_terms_file  # noqa: PLC0415
+
+    compiled = compile_terms(read_terms_file(Path("terms-of-case.yaml")).terms)
+    assert (policies["digest"], policies["policies"], policies["schema"]) == (
+        compiled.digest,
+        compiled.policies,
+        compiled.schema,
+    )
+    assert replay(evaluation.encode(), compiled).record == evaluation.encode()
+    status = call(stillwatch, f"case status {case} {at} --json").document["elements"]["gate"]["statements"]
+    assert status == 2
+    call(stillwatch, "ledger checkpoint --ledger ledger.db --actor alice --key-file ledger.key")
+    for name, more in (("whole", ""), ("shared", "--share")):
+        call(stillwatch, f"case export {case} --out {name} {more} --key-file ledger.key {at}")
+    records = {
+        name: "".join(path.read_text() for path in Path(name, "records").iterdir()) for name in ("whole", "shared")
+    }
+    assert "decision proposed" in records["whole"]
+    assert "decision approved" in records["whole"]
+    assert campaign.members[0] not in records["shared"]
+    assert "carol" not in "".join(path.read_text() for path in Path("shared").rglob("*.json"))
+    readable = "".join(path.read_text() for path in Path("shared").rglob("*.html"))
+    assert f"Decision {block}" in readable
