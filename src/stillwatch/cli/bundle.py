@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +73,19 @@ KeyFile = Annotated[
     typer.Option("--key-file", metavar="FILE", envvar=BUNDLE_KEY_VARIABLE, help="The bundles' signing key, mode 0600."),
 ]
 
+RequestsPerMinute = Annotated[
+    int,
+    typer.Option(
+        "--requests-per-minute", metavar="N", min=1, max=1_000_000, help="How many of a throttled account are answered."
+    ),
+]
+MarkScheme = Annotated[
+    str | None,
+    typer.Option(
+        "--mark-scheme", metavar="NAME@VERSION", help="Scheme of the mark keys, where campaigns have keys of several."
+    ),
+]
+
 
 def key(
     *,
@@ -102,24 +116,8 @@ def build(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="For the bundle; what is there is replaced.")],
     key_file: KeyFile = None,
     hours: Annotated[int, typer.Option("--hours", metavar="N", min=1, max=8_760, help="How long it is fresh.")] = 24,
-    requests_per_minute: Annotated[
-        int,
-        typer.Option(
-            "--requests-per-minute",
-            metavar="N",
-            min=1,
-            max=1_000_000,
-            help="How many of a throttled account are answered.",
-        ),
-    ] = 10,
-    mark_scheme: Annotated[
-        str | None,
-        typer.Option(
-            "--mark-scheme",
-            metavar="NAME@VERSION",
-            help="Scheme of the mark keys, where campaigns have keys of several.",
-        ),
-    ] = None,
+    requests_per_minute: RequestsPerMinute = 10,
+    mark_scheme: MarkScheme = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
@@ -151,26 +149,14 @@ def build(
     terminal.say(
         f"{out}: version {version} for {name}, {len(accounts):,} accounts, fresh for {hours} hours. Entry {entry} of the ledger."
     )
-    handles = {key.handle for key in keys.values()}
-    marking = [one for one in bundle.entries if one.key_id is not None]
-    without = sorted({str(one.key_id) for one in marking} - handles)
+    marks, without = _marks_of(bundle, {key.handle for key in keys.values()})
     for campaign in without:
         terminal.say(
             f"Campaign {campaign} is to be marked and has no key in use, so its answers will not be: issue one with `stillwatch keys issue "
             f"--level campaign --subject {campaign}`, and build again."
         )
-    terminal.document(
-        {
-            "verb": "bundle build",
-            "for": name,
-            "version": version,
-            "accounts": len(accounts),
-            "actions": _counts(bundle),
-            "mark_keys": {one.decision_id: one.key_id for one in marking if one.key_id in handles},
-            "campaigns_without_key": without,
-            "entry": entry,
-        }
-    )
+    said = {"for": name, "version": version, "accounts": len(accounts), "actions": _counts(bundle), "entry": entry}
+    terminal.document({"verb": "bundle build", **said, "mark_keys": marks, "campaigns_without_key": without})
     return ExitCode.DONE
 
 
@@ -257,6 +243,13 @@ def show(
         terminal.say(f"{account}: {document['account']['action']}{f' by {found.decision_id}' if found else ''}")
     terminal.document(document)
     return ExitCode.DONE
+
+
+def _marks_of(bundle: EnforcementBundle, handles: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """Give the handle of each decision that marks, and the campaigns that have none."""
+    marking = {one.decision_id: one.key_id for one in bundle.entries if one.key_id is not None}
+    found = {decision: key_id for decision, key_id in marking.items() if key_id in handles}
+    return found, sorted(set(marking.values()) - set(handles))
 
 
 def _mark_keys(

@@ -389,6 +389,8 @@ def test_a_case_takes_the_decisions_on_its_campaigns_with_what_replays_them(
     call(stillwatch, "ledger checkpoint --ledger ledger.db --actor alice --key-file ledger.key")
     for name, more in (("whole", ""), ("shared", "--share")):
         call(stillwatch, f"case export {case} --out {name} {more} --key-file ledger.key {at}")
+        said = stillwatch(*shlex.split(f"case verify {name} --log-key {name}/ledger/log.vkey --json"))
+        assert "5" in said.document["established"], said.err
     records = {
         name: "".join(path.read_text() for path in Path(name, "records").iterdir()) for name in ("whole", "shared")
     }

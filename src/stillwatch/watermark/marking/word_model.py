@@ -20,8 +20,8 @@ from stillwatch.watermark.tokenizers import Tokenizer
 VOCABULARY = 256
 CANDIDATES = 24
 _UNKNOWN = VOCABULARY
-_ONSETS, _ENDINGS = "b d f g h k l m n p r s t v w z".split(), "a e i o u an en in on un al el il ol ul ar".split()
-WORDS = tuple(onset + ending for onset in _ONSETS for ending in _ENDINGS)
+_ONSETS = "bdfghklmnprstvwz"
+WORDS = tuple(onset + vowel + ending for onset in _ONSETS for vowel in "aeio" for ending in ("", "l", "n", "r"))
 """The vocabulary; a word's id is its place."""
 _PROBABILITIES = (1.0 / np.arange(1, CANDIDATES + 1)) / (1.0 / np.arange(1, CANDIDATES + 1)).sum()
 _IDS = {word: number for number, word in enumerate(WORDS)}
@@ -85,8 +85,8 @@ def word_tokenizer() -> Tokenizer:
 def tokenizer_file() -> bytes:
     """Give the same tokenizer as a `tokenizer.json`."""
     model = {"type": "WordLevel", "vocab": _IDS | {"<unknown>": _UNKNOWN}, "unk_token": "<unknown>"}
-    parts = dict.fromkeys(("truncation", "padding", "normalizer", "post_processor", "decoder"))
-    document = {
+    parts: dict[str, object] = dict.fromkeys(("truncation", "padding", "normalizer", "post_processor", "decoder"))
+    document: dict[str, object] = {
         "version": "1.0",
         "added_tokens": [],
         "pre_tokenizer": {"type": "WhitespaceSplit"},
