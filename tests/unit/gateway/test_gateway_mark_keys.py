@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,13 @@ def test_a_file_without_a_key_for_the_engine_is_no_start(tmp_path: Path) -> None
         WatchedKeys(tmp_path / "marks.jsonl")
     with pytest.raises(GatewaySettingError, match="cannot be read"):
         WatchedKeys(tmp_path / "missing.jsonl")
+
+
+def test_reading_keys_loads_no_kernels(tmp_path: Path) -> None:
+    write_keys(tmp_path / "marks.jsonl", "mk-1")
+    code = (
+        "import sys, pathlib, stillwatch.gateway.settings, stillwatch.gateway.mark_keys as keys; "
+        "print(len(keys.WatchedKeys(pathlib.Path('marks.jsonl'))), sorted({'numba', 'torch'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout == "1 []\n"
