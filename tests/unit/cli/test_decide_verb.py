@@ -263,11 +263,9 @@ def test_a_changed_decision_supersedes_the_older_one_and_says_so(
     assert by_id[block]["superseded_by"] is not None
     example(stillwatch, bundle.KEY_HELP)
     assert example(stillwatch, bundle.BUILD_HELP, "--json").document["actions"] == {"challenge": 1, "block": 1}
-    acts = {
-        account: call(stillwatch, f"bundle show gateway.bundle --key bundle.pub --account {account} --json").document["account"]["action"]
-        for account in members
-    }  # fmt: skip
-    assert acts == {member: "block", **dict.fromkeys(members[1:], "challenge")}
+    for account, action in ((member, "block"), (members[1], "challenge"), (members[-1], "challenge")):
+        shown = call(stillwatch, f"bundle show gateway.bundle --key bundle.pub --account {account} --json").document
+        assert shown["account"]["action"] == action
 
 
 def number_of_entries() -> int:
