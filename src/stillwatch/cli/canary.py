@@ -54,6 +54,12 @@ TABLE_HELP = VerbHelp(
     examples=(f"stillwatch canary serve-table {_SET} --out canaries.json",),
     writes="the file of --out, mode 0600; it holds no secret and no counter-key.",
 )
+MATERIAL_HELP = VerbHelp(
+    name="material",
+    purpose="Write all choices of one account as the material of the challenge test of a suspect; anybody who holds it knows them.",
+    examples=(f"stillwatch canary material {_SET} --account a-217 --out challenges.json",),
+    writes="the file of --out (mode 0600), and an entry of the ledger that says what was written.",
+)
 REVEAL_HELP = VerbHelp(
     name="reveal",
     purpose="Open one choice of one account, with the proofs that it was committed to; all others stay closed.",
@@ -66,6 +72,7 @@ VERIFY_HELP = VerbHelp(
     examples=("stillwatch canary verify opening.json --ledger ledger.db --actor bob",),
     writes="nothing. It ends with exit code 11 where the opening does not hold.",
 )
+MATERIAL = "canary material"
 REVEALED = "canary revealed"
 Slots = Annotated[Path, typer.Argument(metavar="SLOTS", help="The YAML file of slots.")]
 SetName = Annotated[str, typer.Option("--set", metavar="NAME", help="Name of the set in the ledger.")]
@@ -192,6 +199,47 @@ def serve_table(
     return ExitCode.DONE
 
 
+def write_material(
+    slots: Slots,
+    *,
+    name: SetName,
+    secret: Secret,
+    account: Annotated[str, typer.Option("--account", metavar="ID", help="Whose choices a suspect is tested for.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="For the material; what is there is replaced.")],
+    ledger: ledger_options.Store,
+    actor: ledger_options.Actor,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
+) -> ExitCode:
+    """Write the material of the challenge test."""
+    from stillwatch.cli.indicator_files import write_file  # noqa: PLC0415
+    from stillwatch.evidence.canaries import committed_set, committed_targets  # noqa: PLC0415
+    from stillwatch.integrity.canonical import canonical_bytes  # noqa: PLC0415
+    from stillwatch.integrity.challenges import material_of  # noqa: PLC0415
+    from stillwatch.integrity.text_keys import read_secret  # noqa: PLC0415
+    from stillwatch.records.ledger import NewEntry  # noqa: PLC0415
+
+    terminal = open_terminal(as_json=as_json)
+    listed, key = _slots(slots), read_secret(secret, SECRET_VERSION)
+    with ledger_options.open_for(ledger, actor, "APPEND") as (book, access):
+        _, commitment = committed_set(book, name)
+        held = committed_targets(book, name)
+        if account not in held:
+            raise ResultFileError(f"no choices of {name[:60]!a} were committed for this account; see `canary issue`.")
+        content = canonical_bytes(material_of(commitment, held[account][1], listed, key))
+        record = {"format": "stillwatch-canary-material/v1", "set": name, "account_id": account}
+        entry = access.append(actor, [NewEntry(kind=MATERIAL, actor=actor, record=canonical_bytes(record))])[0]
+    try:
+        write_file(out, content, private=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror}). Name a file that you may write.") from error
+    terminal.say(
+        f"{out}: {len(listed)} slots of {account}. Whoever reads it knows the choices; keep it as you keep the secret."
+    )
+    terminal.document({"verb": "canary material", "entry": entry, "slots": len(listed), "file": str(out)})
+    return ExitCode.DONE
+
+
 def reveal_choice(
     slots: Slots,
     *,
@@ -280,6 +328,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (COMMIT_HELP, commit),
     (ISSUE_HELP, issue_choices),
     (TABLE_HELP, serve_table),
+    (MATERIAL_HELP, write_material),
     (REVEAL_HELP, reveal_choice),
     (VERIFY_HELP, verify_choice),
 )

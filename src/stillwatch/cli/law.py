@@ -98,9 +98,6 @@ def list_entries(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """List the register."""
-    from rich import box  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
     terminal = open_terminal(as_json=as_json)
     chosen = [
         one
@@ -108,15 +105,11 @@ def list_entries(
         if (jurisdiction is None or one.jurisdiction.split("-")[0] == jurisdiction or one.jurisdiction == jurisdiction)
         and (touching is None or touching in {subject for _, subject in one.touches.all()})
     ]
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for name in ("entry", "kind", "where", "status", "date", "grade", "title"):
-        table.add_column(name, overflow="fold", no_wrap=name not in {"title", "entry"})
     for one in sorted(chosen, key=lambda entry: entry.date, reverse=True):
-        conflict = " (sources disagree)" if one.conflicts else ""
-        table.add_row(
-            one.id, one.kind, one.jurisdiction, one.status, one.date, one.grade, printable(one.title) + conflict
-        )
-    terminal.people.print(table)
+        conflict = "; sources disagree" if one.conflicts else ""
+        terminal.say(one.id, style="bold")
+        terminal.say(f"    {printable(one.title)}")
+        terminal.say(f"    {one.kind}, {one.jurisdiction}, {one.status} {one.date}; grade {one.grade}{conflict}")
     newest = max((one.verified.on for one in chosen), default="never")
     terminal.say(f"{len(chosen)} entries, last verified {newest}. The register ages, and it is not legal advice.")
     terminal.document({"verb": "law list", "entries": [_document(one) for one in chosen]})

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stillwatch.cli import guard_options, ledger_options
-from stillwatch.cli.errors import MissingExtraError, OptionError
+from stillwatch.cli.errors import MissingExtraError, OptionError, OutputError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption
 from stillwatch.cli.progress_display import stage_progress
 from stillwatch.cli.terminal import open_terminal, printable
 from stillwatch.cli.verb_help import VerbHelp
+from stillwatch.integrity.canonical import canonical_bytes
 
 if TYPE_CHECKING:
     from stillwatch.gateway.shadow_sampling import ShadowRun, ShadowUpstream
@@ -58,6 +60,14 @@ OPEN_HELP = VerbHelp(
         "stillwatch shadow open SAMPLE --purpose 'case-1' --spool shadow --key-file shadow.key --ledger ledger.db --actor bob",
     ),
     writes="an entry of the ledger for the look.",
+)
+TRANSCRIPTS_HELP = VerbHelp(
+    name="transcripts",
+    purpose="Write the texts of shadow samples as the material of the served-transcript test; the look is recorded first.",
+    examples=(
+        "stillwatch shadow transcripts --out transcripts.jsonl --purpose 'case-1' --spool shadow --key-file shadow.key --ledger ledger.db --actor bob",
+    ),
+    writes="the file (mode 0600), which holds text; and an entry of the ledger for each look.",
 )
 ERASE_HELP = VerbHelp(
     name="erase",
@@ -220,6 +230,49 @@ def open_sample(
     return ExitCode.DONE
 
 
+def transcripts(
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="JSON lines; a file that is there is replaced.")],
+    purpose: Annotated[str, typer.Option("--purpose", metavar="TEXT", help="Why; it is recorded.")],
+    spool: Spool,
+    ledger: ledger_options.Store,
+    actor: ledger_options.Actor,
+    key_file: KeyFile = None,
+    account: Annotated[
+        list[str] | None, typer.Option("--account", metavar="ID", help="Of these accounts only; repeatable.")
+    ] = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
+) -> ExitCode:
+    """Write the material of the served-transcript test."""
+    from stillwatch.cli.indicator_files import write_file  # noqa: PLC0415  # loads what help must not wait for
+    from stillwatch.evidence.shadow_samples import erased_samples, open_texts, sealed_samples  # noqa: PLC0415
+    from stillwatch.suspects.transcripts_file import transcript_row  # noqa: PLC0415
+
+    terminal = open_terminal(as_json=as_json)
+    lines: list[bytes] = []
+    with ledger_options.open_for(ledger, actor, "READ") as (book, access):
+        erased = erased_samples(book)
+        wanted = [said for _, said in sealed_samples(book) if not account or said["account_id"] in account]
+        held = _open_spool(spool, key_file)
+        for said in wanted:
+            name = str(said["id"])
+            if name in erased:
+                continue
+            texts = open_texts(access, actor, purpose, said, held.sealed_bytes(name), partial(held.texts, name))
+            lines.append(canonical_bytes(transcript_row(said, texts)) + b"\n")
+    try:
+        write_file(out, b"".join(lines), private=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror}). Name a file that you may write.") from error
+    gone = len(wanted) - len(lines)
+    terminal.say(
+        f"{out}: {len(lines)} exchanges, {gone} erased. It holds text; name it in a plan, and keep it as you keep the spool."
+    )
+    terminal.document({"verb": "shadow transcripts", "file": str(out), "exchanges": len(lines), "erased": gone})
+    return ExitCode.DONE
+
+
 def erase(
     sample: SampleId,
     *,
@@ -315,6 +368,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (RUN_HELP, run),
     (LIST_HELP, list_samples),
     (OPEN_HELP, open_sample),
+    (TRANSCRIPTS_HELP, transcripts),
     (ERASE_HELP, erase),
 )
 """The verbs below `shadow`, in the order of the help."""

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stillwatch import __version__
-from stillwatch.cli.errors import OptionError, ResultFileError
+from stillwatch.cli.errors import MissingExtraError, OptionError, ResultFileError
 from stillwatch.governance.own_use.audit import UseAudit
 from stillwatch.governance.own_use.exports import as_csv, findings_document, page, read_findings, sarif
 from stillwatch.governance.own_use.findings import UseFinding, compare, counted
 from stillwatch.governance.own_use.policy import NO_POLICY, read_policy
+from stillwatch.governance.own_use.presidio import PresidioScanner, open_presidio
 from stillwatch.governance.own_use.scan import Scanner
 from stillwatch.governance.own_use.secret_rules import SHIPPED_RULES, read_rules
 from stillwatch.governance.own_use.source_code import RepositoryIndex
@@ -44,6 +45,8 @@ class UseAuditSettings:
     canaries: Path | None
     key_file: Path
     log_format: str
+    presidio: str | None = None
+    """`default`, or the path of its configuration; null where it is not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,7 @@ def run(settings: UseAuditSettings, progress: Progress, today: dt.date) -> UseAu
         key=fingerprint_key(settings.key_file),
         repositories=index,
         canaries=canaries,
+        presidio=opened_presidio(settings.presidio),
     )
     quarantined = _read_logs(settings, audit, progress)
     findings = compare(audit.findings(today), _last(settings.out / "findings.json"))
@@ -107,6 +111,19 @@ def _read_logs(settings: UseAuditSettings, audit: UseAudit, progress: Progress) 
         progress.advance(1)
     progress.end()
     return quarantined
+
+
+def opened_presidio(asked: str | None) -> PresidioScanner | None:
+    """Open Presidio where it is asked for."""
+    if asked is None:
+        return None
+    configuration = None if asked == "default" else Path(asked)
+    if configuration is not None and not configuration.is_file():
+        raise OptionError(f"--presidio {asked}: there is no such file; name its configuration, or `default`.")
+    try:
+        return open_presidio(configuration)
+    except ImportError as error:
+        raise MissingExtraError("--presidio needs presidio-analyzer; install stillwatch[presidio].") from error
 
 
 def _repositories(folders: Sequence[Path]) -> RepositoryIndex | None:

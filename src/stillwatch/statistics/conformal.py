@@ -13,6 +13,7 @@ but positively so (S. Bates and others, "Testing for outliers with conformal p-v
 
 from __future__ import annotations
 
+import bisect
 import math
 
 import numpy as np
@@ -92,3 +93,24 @@ def conformal_log_e(score: float, reference_scores: Floats) -> float:
     # Scores are taken relative to the largest, so that their sum cannot overflow.
     share = math.fsum([*(reference / largest), tested / largest])
     return math.log(reference.size + 1.0) + math.log(tested) - math.log(largest) - math.log(share)
+
+
+def sequential_ranks(values: Floats, rng: np.random.Generator) -> FloatArray:
+    """Return each value's randomised rank among itself and those before it: independent and uniform if the values are exchangeable.
+
+    Args:
+        values: finite, [n].
+        rng: settles ties.
+
+    Returns:
+        In (0, 1], [n]; small where a value lies below those before it.
+    """
+    numbers = finite_vector("values", values)
+    draws = 1.0 - rng.random(numbers.size)  # in (0, 1]
+    before: list[float] = []
+    ranks = np.empty(numbers.size)
+    for place, (value, draw) in enumerate(zip(numbers.tolist(), draws.tolist(), strict=True)):
+        lower, upto = bisect.bisect_left(before, value), bisect.bisect_right(before, value)
+        ranks[place] = (lower + draw * (upto - lower + 1)) / (place + 1)
+        before.insert(lower, value)
+    return ranks

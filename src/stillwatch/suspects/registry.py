@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from stillwatch.suspects.answer_equality import AnswerEquality
 from stillwatch.suspects.committed_challenges import CommittedChallenges
+from stillwatch.suspects.endpoint_tracking import EndpointTracking
 from stillwatch.suspects.errors import PlanError
+from stillwatch.suspects.identity import IdentityLeak
+from stillwatch.suspects.kinship_screen import KinshipScreen
+from stillwatch.suspects.order_memory import OrderMemory
 from stillwatch.suspects.served_transcript import ServedTranscript
 from stillwatch.suspects.test import SuspectTest
+from stillwatch.suspects.tokenizer_screen import TokenizerScreen
+from stillwatch.suspects.weight_ancestry import WeightAncestry
 
-TESTS: tuple[SuspectTest, ...] = (CommittedChallenges(), ServedTranscript())
+TESTS: tuple[SuspectTest, ...] = (
+    TokenizerScreen(),
+    AnswerEquality(),
+    KinshipScreen(),
+    CommittedChallenges(),
+    ServedTranscript(),
+    WeightAncestry(),
+    OrderMemory(),
+    EndpointTracking(),
+    IdentityLeak(),
+)
 
 
 def known_test(method: str) -> SuspectTest:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,52 @@ def read_transcripts(path: Path, least_unseen: int) -> Transcripts:
         too_few=too_few,
         repeated=repeated,
     )
+
+
+def transcript_row(sample: Mapping[str, Any], texts: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the line of a shadow sample, as `read_transcripts` reads it.
+
+    A conversation becomes one prompt, turns under the names of their roles, the same for served and unseen answers: how it is written can
+    cost power, and changes nothing of the null. An answer without text becomes an empty one, which leaves the exchange out.
+
+    Args:
+        sample: the record of a shadow sample, as the ledger has it.
+        texts: what it holds encrypted: `served` with `body` and `text`, and one with `text` for each ask that was answered, by number.
+    """
+    system, prompt = _system_and_prompt(texts["served"]["body"])
+    unseen = [texts[place]["text"] or "" for place in sorted((one for one in texts if one != "served"), key=int)]
+    return {
+        "exchange_id": sample["id"],
+        "account": sample["account_id"],
+        "prompt": prompt,
+        "system": system,
+        "served": texts["served"]["text"] or "",
+        "unseen": unseen,
+        "exchangeable": sample["exchangeable"],
+    }
+
+
+def _system_and_prompt(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Read a request's body: completions, chat completions, responses or messages."""
+    system = [_text(body[name]) for name in ("system", "instructions") if body.get(name)]
+    said = body.get("messages", body.get("input", body.get("prompt", "")))
+    if not isinstance(said, list) or not all(isinstance(one, dict) for one in said):
+        return "\n".join(system), _text(said)
+    turns = [(str(one.get("role", "")), _text(one.get("content", ""))) for one in said]
+    system += [text for role, text in turns if role in {"system", "developer"}]
+    others = [(role, text) for role, text in turns if role not in {"system", "developer"}]
+    if len(others) == 1:
+        return "\n".join(system), others[0][1]
+    return "\n".join(system), "\n\n".join(f"{role}: {text}" for role, text in others)
+
+
+def _text(content: Any) -> str:
+    """Give the text of a content: a text, or a list of texts and parts that hold one."""
+    if isinstance(content, list):
+        return "\n".join(_text(one) for one in content)
+    if isinstance(content, dict):
+        return _text(content.get("text", ""))
+    return content if isinstance(content, str) else ""
 
 
 def _transcript(line: str, where: str) -> tuple[bool, Transcript]:

@@ -261,9 +261,9 @@ def test_an_own_register_of_providers_and_refusals(stillwatch: Stillwatch, tmp_p
 def test_the_examples_of_the_verbs_below_work(stillwatch: Stillwatch, tmp_path: Path) -> None:
     """The first of own-use is run with a simulated world in test_help_examples.py; here on a log of that name."""
     write_training_data(tmp_path / "dataset")
-    Path("world/traffic").mkdir(parents=True)
+    Path("world").mkdir()
     columns = {"time": ["2026-11-02T10:00:00Z"], "account_id": ["a"], "prompt": ["hello"]}
-    pq.write_table(pa.table(columns), "world/traffic/one.parquet")
+    pq.write_table(pa.table(columns), "world/traffic-0.parquet")
     Path("policy.yaml").write_text(POLICY, encoding="utf-8")
     Path("rules.toml").write_text("[[rules]]\nid='x'\nregex='x_[a-z]{9}'\nkeywords=['x_']\n", encoding="utf-8")
     from stillwatch.cli import audit as verb  # noqa: PLC0415

@@ -24,6 +24,7 @@ from stillwatch.gateway.guard import Guard
 from stillwatch.gateway.identity import IdentitySettings
 from stillwatch.gateway.marking import Engine
 from stillwatch.records.challenge import LEAST_ANSWERS
+from stillwatch.suspects.committed_challenges import read_material
 
 Stillwatch = Callable[..., Said]
 TERMS = """\
@@ -106,6 +107,29 @@ def test_from_slots_to_an_opening_that_anybody_can_check(told: None, stillwatch:
     changed["opening"]["target"]["target"] = (changed["opening"]["target"]["target"] + 1) % 20
     Path("opening.json").write_text(json.dumps(changed))
     example(stillwatch, canary.VERIFY_HELP, code=ExitCode.UNVERIFIED)
+
+
+def test_an_accounts_choices_become_the_material_of_the_challenge_test(told: None, stillwatch: Stillwatch) -> None:
+    example(stillwatch, canary.COMMIT_HELP)
+    example(stillwatch, canary.ISSUE_HELP)
+    example(stillwatch, canary.TABLE_HELP)
+    written = example(stillwatch, canary.MATERIAL_HELP, " --json").document
+    assert stat.S_IMODE(Path("challenges.json").stat().st_mode) == 0o600
+    material = read_material(Path("challenges.json"))  # checked against its commitments there
+    assert len(material.slots) == written["slots"]
+    assert material.targets.audience == "a-217"
+    served = {
+        one["slot"]: one["answer"]
+        for one in json.loads(Path("canaries.json").read_text())["accounts"]["a-217"].values()
+    }
+    drawn = {slot.slot_id: slot.answers[material.target(place, 0)] for place, slot in enumerate(material.slots)}
+    assert served.items() <= drawn.items()
+    refused = call(
+        stillwatch,
+        canary.MATERIAL_HELP.examples[0].removeprefix("stillwatch ").replace("a-217", "a-300"),
+        ExitCode.INPUT,
+    )
+    assert "no choices of 'spring' were committed for this account" in refused.err
 
 
 def test_nothing_is_issued_or_served_where_terms_do_not_disclose_it(told: None, stillwatch: Stillwatch) -> None:

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from stillwatch.cli import (
+PLUGIN_TESTS = Path(__file__).resolve().parents[1] / "plugins"
+if str(PLUGIN_TESTS) not in sys.path:  # a bundle with an account for each action is written once
+    sys.path.insert(0, str(PLUGIN_TESTS))
+
+import products  # noqa: E402
+
+from stillwatch.cli import (  # noqa: E402
     audit,
     bundle,
     canary,
@@ -23,6 +29,7 @@ from stillwatch.cli import (
     explain,
     formats,
     guard,
+    guard_envoy,
     indicators,
     keys,
     law,
@@ -35,9 +42,9 @@ from stillwatch.cli import (
     terms,
     version,
 )
-from stillwatch.cli import case as case_verb
-from stillwatch.cli.exit_codes import ExitCode
-from stillwatch.cli.verb_help import VerbHelp
+from stillwatch.cli import case as case_verb  # noqa: E402
+from stillwatch.cli.exit_codes import ExitCode  # noqa: E402
+from stillwatch.cli.verb_help import VerbHelp  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +102,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             explain,
             formats,
             guard,
+            guard_envoy,
             indicators,
             law,
             keys,
@@ -177,6 +185,15 @@ def test_guard(tmp_path: Path) -> None:
     first = VerbHelp(name="guard", purpose="", examples=guard.HELP.examples[:1], writes="")
     (checked,) = run_examples(first, tmp_path)
     assert "no bundle: nobody is acted on" in checked.stdout
+
+
+def test_guard_envoy(tmp_path: Path) -> None:
+    """The second example runs until it is told to stop; test_guard_envoy_verb.py runs it so."""
+    pytest.importorskip("grpc", reason="the extra envoy is not installed")
+    products.write_files(tmp_path)
+    first = VerbHelp(name="guard-envoy", purpose="", examples=guard_envoy.HELP.examples[:1], writes="")
+    (checked,) = run_examples(first, tmp_path)
+    assert "version" in checked.stdout
 
 
 def test_drill_shadow_and_canary(tmp_path: Path) -> None:

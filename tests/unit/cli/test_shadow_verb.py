@@ -26,6 +26,7 @@ from stillwatch.gateway.marking import Engine, Marks
 from stillwatch.records.decision import Action, BundleEntry, EnforcementBundle, WhenStale
 from stillwatch.simulation.drill_traffic import ACCOUNT_HEADER
 from stillwatch.simulation.upstream import Misbehaviour, Upstream, running
+from stillwatch.suspects.transcripts_file import read_transcripts
 
 Stillwatch = Callable[..., Said]
 SECRET_WORDS = "the password of the harbour office is 8841"  # noqa: S105
@@ -117,6 +118,42 @@ def test_served_answers_of_flagged_accounts_are_asked_for_again_and_sealed(
     for path in [Path("ledger.db"), *Path("shadow").rglob("*.jsonl")]:
         assert b"harbour" not in path.read_bytes()
     assert "harbour" not in said.out + said.err
+
+
+def test_samples_become_the_material_of_the_served_transcript_test(people: Path, stillwatch: Stillwatch) -> None:
+    chat = probe_body("chat", "two") | {
+        "temperature": 0.8,
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": SECRET_WORDS}]},
+            {"role": "assistant", "content": "Noted."},
+            {"role": "user", "content": "Go on."},
+        ],
+    }
+    send_all(people, [*flagged_bodies(24), ("flagged", "chat", chat)])
+    with running(Upstream(seed=5)) as url:
+        sealed = stillwatch(*shlex.split(RUN.format(url=url) + " --per-account 30")).document["sealed"]
+    write = "shadow transcripts --out t.jsonl --purpose case-1 --spool shadow --key-file shadow.key --ledger ledger.db --json"
+    refused = stillwatch(*shlex.split(f"{write} --actor vera"))
+    assert refused.code == ExitCode.REFUSED
+    assert not Path("t.jsonl").exists()
+    erased = min(sealed)
+    places = "--spool shadow --key-file shadow.key --ledger ledger.db --actor bob"
+    assert stillwatch(*shlex.split(f"shadow erase {erased} --reason request {places}")).code == ExitCode.DONE
+    written = stillwatch(*shlex.split(f"{write} --actor bob"))
+    assert (written.document["exchanges"], written.document["erased"]) == (len(sealed) - 1, 1)
+    assert stat.S_IMODE(Path("t.jsonl").stat().st_mode) == 0o600
+    assert "harbour" not in written.out + written.err
+    read = read_transcripts(Path("t.jsonl"), 4)
+    assert len(read.kept) + read.repeated == len(sealed) - 1
+    assert all(one.account == "flagged" and len(one.unseen) == 4 for one in read.kept)
+    talk = [one for one in read.kept if one.system == "Be brief."]
+    assert all(one.prompt == f"user: {SECRET_WORDS}\n\nassistant: Noted.\n\nuser: Go on." for one in talk)
+    alone = [one for one in read.kept if not one.system]
+    assert {one.prompt.removeprefix(SECRET_WORDS)[0] for one in alone} == {" "}  # a single turn is the prompt itself
+    assert len(talk) + len(alone) == len(read.kept)
+    none = stillwatch(*shlex.split(f"{write} --actor bob --account somebody-else"))
+    assert none.document["exchanges"] == 0
 
 
 def test_a_look_needs_a_role_and_is_recorded_and_erasure_is_for_good(people: Path, stillwatch: Stillwatch) -> None:

@@ -88,7 +88,7 @@ def test_a_suspect_that_knows_a_third_of_the_slots_is_found(tmp_path: Path):
 
 
 def test_a_suspect_that_knows_nothing_is_found_as_seldom_as_the_level_says(tmp_path: Path):
-    material, runs = make(40, beacon="ab"), 120
+    material, runs = make(40, beacon="ab"), 80
     found = evidence = 0
     for seed in range(runs):
         setting = setting_of(tmp_path, material, seed=seed)

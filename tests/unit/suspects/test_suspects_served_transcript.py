@@ -110,7 +110,7 @@ def test_a_suspect_that_knows_one_accounts_answers_is_found_for_that_account(tmp
 
 
 def test_nothing_is_found_as_often_as_the_level_says(tmp_path: Path):
-    runs, alpha = 120, 0.05
+    runs, alpha = 60, 0.05
     lines = rows({"a": 25})
     found = evidence = 0
     for seed in range(runs):

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from stillwatch.governance.own_use.findings import MOST_PLACES, FindingPlace, UseFinding, fingerprint, mask
 from stillwatch.governance.own_use.policy import UsePolicy
+from stillwatch.governance.own_use.presidio import PresidioScanner
 from stillwatch.governance.own_use.scan import Scanner
 from stillwatch.governance.own_use.source_code import RepositoryIndex
 from stillwatch.sketches.text_column import TextColumn, text_column
@@ -57,6 +58,7 @@ class UseAudit:
         key: bytes,
         repositories: RepositoryIndex | None = None,
         canaries: Sequence[bytes] = (),
+        presidio: PresidioScanner | None = None,
     ) -> None:
         """Prepare an audit.
 
@@ -66,9 +68,11 @@ class UseAudit:
             key: of the fingerprints; kept by the audited, the same for all audits that are to be compared.
             repositories: our own source code; null where none was named.
             canaries: texts that must never leave.
+            presidio: asked of every text besides; null for most.
         """
         self._scanner, self._policy, self._key = scanner, policy, key
         self._repositories, self._canaries = repositories, tuple(canaries)
+        self._presidio = presidio
         self._values: dict[tuple[str, str, str], _Value] = {}
         self._keys: dict[str, _KeyUse] = {}
         self._days: set[int] = set()
@@ -102,7 +106,7 @@ class UseAudit:
                     "personal data", match.kind, match.value, mask(match.value), rows, match.row, (name, match.start)
                 )
         for row in range(len(column.offsets) - 1):
-            if self._repositories is None and not self._canaries:
+            if self._repositories is None and self._presidio is None and not self._canaries:
                 break
             text = column.data[column.offsets[row] : column.offsets[row + 1]].tobytes()
             for canary in self._canaries:
@@ -111,6 +115,17 @@ class UseAudit:
                     self._add("canary", "canary", canary, mask(canary), rows, row, (name, start))
             for file, _ in self._repositories.matches(text) if self._repositories is not None else ():
                 self._add("source code", file, file.encode(), file, rows, row, (name, 0))
+
+            if self._presidio is not None:
+                self._ask_presidio(text.decode("utf-8", "replace"), name, rows, row)
+
+    def _ask_presidio(self, text: str, name: str, rows: _Rows, row: int) -> None:
+        """Add what Presidio says of a text."""
+        for entity, start, end in self._presidio.scan(text) if self._presidio is not None else ():
+            kind = f"presidio {entity.lower().replace('_', ' ')}"
+            if kind not in self._policy.allowed_kinds:
+                value = text[start:end].encode()
+                self._add("personal data", kind, value, mask(value), rows, row, (name, len(text[:start].encode())))
 
     def _settings_of_use(self, batch: pa.RecordBatch, rows: _Rows) -> None:
         """Compare models, endpoints, regions, accounts and keys with the policy."""
