@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from stillwatch.cli import ledger_options
 from stillwatch.cli.decision_appeal import reversed_decisions
-from stillwatch.cli.decision_register import BUNDLE_ISSUED, decisions_with_approvals
+from stillwatch.cli.decision_register import BUNDLE_ISSUED, decisions_with_approvals, successions
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption
@@ -20,7 +21,8 @@ from stillwatch.cli.verb_help import VerbHelp
 
 if TYPE_CHECKING:
     from stillwatch.integrity.signing import VerifierKey
-    from stillwatch.records.decision import EnforcementBundle
+    from stillwatch.records.decision import Decision, EnforcementBundle
+    from stillwatch.records.key_registry import IssuedKey
     from stillwatch.stores.protocol import LedgerWriter
 
 BUNDLE_KEY_VARIABLE = "STILLWATCH_BUNDLE_KEY_FILE"
@@ -72,6 +74,19 @@ KeyFile = Annotated[
     typer.Option("--key-file", metavar="FILE", envvar=BUNDLE_KEY_VARIABLE, help="The bundles' signing key, mode 0600."),
 ]
 
+RequestsPerMinute = Annotated[
+    int,
+    typer.Option(
+        "--requests-per-minute", metavar="N", min=1, max=1_000_000, help="How many of a throttled account are answered."
+    ),
+]
+MarkScheme = Annotated[
+    str | None,
+    typer.Option(
+        "--mark-scheme", metavar="NAME@VERSION", help="Scheme of the mark keys, where campaigns have keys of several."
+    ),
+]
+
 
 def key(
     *,
@@ -102,16 +117,8 @@ def build(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="For the bundle; what is there is replaced.")],
     key_file: KeyFile = None,
     hours: Annotated[int, typer.Option("--hours", metavar="N", min=1, max=8_760, help="How long it is fresh.")] = 24,
-    requests_per_minute: Annotated[
-        int,
-        typer.Option(
-            "--requests-per-minute",
-            metavar="N",
-            min=1,
-            max=1_000_000,
-            help="How many of a throttled account are answered.",
-        ),
-    ] = 10,
+    requests_per_minute: RequestsPerMinute = 10,
+    mark_scheme: MarkScheme = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
@@ -126,6 +133,7 @@ def build(
         decisions, approvals = decisions_with_approvals(register)
         reversed_ = reversed_decisions(register)
         decisions = tuple(one for one in decisions if one.id not in reversed_)
+        keys = _mark_keys(ledger, actor, decisions, mark_scheme, now)
         version = 1 + max(_versions(register, name), default=0)
         bundle, accounts = bundle_of(
             decisions,
@@ -135,6 +143,8 @@ def build(
             issued_us=now,
             expires_us=now + hours * HOUR_US,
             requests_per_minute=requests_per_minute,
+            mark_keys=keys,
+            supersedes=successions(register),
         )
         content = write_bundle(bundle, accounts, signer)
         entry = _record(register, bundle, content)
@@ -142,16 +152,14 @@ def build(
     terminal.say(
         f"{out}: version {version} for {name}, {len(accounts):,} accounts, fresh for {hours} hours. Entry {entry} of the ledger."
     )
-    terminal.document(
-        {
-            "verb": "bundle build",
-            "for": name,
-            "version": version,
-            "accounts": len(accounts),
-            "actions": _counts(bundle),
-            "entry": entry,
-        }
-    )
+    marks, without = _marks_of(bundle, {key.handle for key in keys.values()})
+    for campaign in without:
+        terminal.say(
+            f"Campaign {campaign} is to be marked and has no key in use, so its answers will not be: issue one with `stillwatch keys issue "
+            f"--level campaign --subject {campaign}`, and build again."
+        )
+    said = {"for": name, "version": version, "accounts": len(accounts), "actions": _counts(bundle), "entry": entry}
+    terminal.document({"verb": "bundle build", **said, "mark_keys": marks, "campaigns_without_key": without})
     return ExitCode.DONE
 
 
@@ -238,6 +246,27 @@ def show(
         terminal.say(f"{account}: {document['account']['action']}{f' by {found.decision_id}' if found else ''}")
     terminal.document(document)
     return ExitCode.DONE
+
+
+def _marks_of(bundle: EnforcementBundle, handles: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """Give the handle of each decision that marks, and the campaigns that have none."""
+    marking = {one.decision_id: one.key_id for one in bundle.entries if one.key_id is not None}
+    found = {decision: key_id for decision, key_id in marking.items() if key_id in handles}
+    return found, sorted(set(marking.values()) - set(handles))
+
+
+def _mark_keys(
+    ledger: str, actor: str, decisions: tuple[Decision, ...], scheme: str | None, now_us: int
+) -> dict[str, IssuedKey]:
+    """Look up the keys of the campaigns that are to be marked, in the registry of the same ledger."""
+    from stillwatch.cli.key_register import keys_of_campaigns, open_key_register  # noqa: PLC0415
+    from stillwatch.records.decision import Action  # noqa: PLC0415
+
+    campaigns = {one.campaign_id for one in decisions if one.action is Action.MARK}
+    if not campaigns:
+        return {}
+    with open_key_register(ledger, actor, "READ") as register:
+        return keys_of_campaigns(register, campaigns, scheme, now_us)
 
 
 def _record(register: Register, bundle: EnforcementBundle, content: bytes) -> int:

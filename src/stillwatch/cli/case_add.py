@@ -24,6 +24,7 @@ ADD_HELP = VerbHelp(
     purpose="Add campaigns with exhibits, terms, decisions, releases, reports, claims or statements.",
     examples=(
         "stillwatch case add CASE --run case --exhibits 'world/traffic-*' --ledger ledger.db --actor bob --keys keys",
+        "stillwatch case add CASE --run case --decisions --ledger ledger.db --actor bob --keys keys",
         "stillwatch case add CASE --attest permission --text 'No agreement covers it.' --ledger ledger.db --actor bob --keys keys",
     ),
     writes="items into the case, all or none, and an entry of the ledger for each; a look at text is an entry before it.",
@@ -46,6 +47,12 @@ Terms = Annotated[
 ]
 Decisions = Annotated[
     Path | None, typer.Option("--decision", metavar="FILE", help="Decisions, JSON: account_id, action, clause, gate.")
+]
+OnLedger = Annotated[
+    bool,
+    typer.Option(
+        "--decisions", help="The ledger's decisions on the case's campaigns, with approvals and what replays them."
+    ),
 ]
 Releases = Annotated[
     Path | None, typer.Option("--releases", metavar="FILE", help="A suspect's releases: columns model, released_at.")
@@ -74,6 +81,7 @@ def add(
     most_exhibits: MostExhibits = 12,
     terms: Terms = None,
     decision: Decisions = None,
+    decisions: OnLedger = False,
     releases: Releases = None,
     suspect: Suspect = None,
     source: Source = "public record",
@@ -95,6 +103,10 @@ def add(
         items = _of_run(cases, run, campaign, exhibits, most_exhibits, actor, case_id)
         items += _of_files(terms, decision, report, claim)
         items += _of_words(releases, suspect, source, attest, text, actor)
+        if decisions:
+            from stillwatch.cli.case_decisions import decision_items  # noqa: PLC0415
+
+            items += decision_items(ledger, actor, cases.work.unsealed(case_id), items)
         if not items:
             raise OptionError(
                 "nothing was named to add; expected --run, --terms, --decision or another of the options."

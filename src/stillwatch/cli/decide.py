@@ -32,7 +32,8 @@ PROPOSE_HELP = VerbHelp(
         "stillwatch decide propose run --ledger ledger.db --actor bob",
         "stillwatch decide propose CASE --ledger ledger.db --actor bob --keys keys",
     ),
-    writes="a decision and an entry of the ledger for each campaign and set of terms. A block waits for `decide approve`.",
+    writes="a decision and an entry of the ledger for each campaign and set of terms; one that is on record already is named and not "
+    "proposed again. A block waits for `decide approve`.",
 )
 APPROVE_HELP = VerbHelp(
     name="approve",
@@ -87,12 +88,16 @@ def propose(
     with open_register(ledger, actor, "APPEND") as register:
         made = decisions.propose(register, chosen)
     for one in made:
-        terminal.say(_line(one))
-    waiting = sum(one.action.value == "block" for one in made)
-    terminal.say(f"{len(made)} decisions on {len(chosen)} campaigns; {waiting} wait for approval by somebody else.")
-    terminal.document(
-        {"verb": "decide propose", "campaigns": len(chosen), "decisions": [_document(one) for one in made]}
+        terminal.say(_line(one.decision) + ("" if one.is_new else "; on record, not proposed again"))
+        if one.supersedes:
+            terminal.say(f"  supersedes {', '.join(one.supersedes)} once it has begun")
+    new = [one for one in made if one.is_new]
+    waiting = sum(one.decision.action.value == "block" for one in new)
+    terminal.say(
+        f"{len(new)} new decisions on {len(chosen)} campaigns, {len(made) - len(new)} as before; {waiting} wait for approval by somebody else."
     )
+    decided = [{**_document(one.decision), "new": one.is_new, "supersedes": list(one.supersedes)} for one in made]
+    terminal.document({"verb": "decide propose", "campaigns": len(chosen), "decisions": decided})
     return ExitCode.DONE
 
 
@@ -133,24 +138,31 @@ def list_decisions(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """List decisions."""
-    from stillwatch.cli.decision_register import decisions_with_approvals  # noqa: PLC0415
+    from stillwatch.cli.decision_register import decisions_with_approvals, successions  # noqa: PLC0415
     from stillwatch.cli.terms_register import open_register  # noqa: PLC0415
-    from stillwatch.decisions.approval import takes_effect  # noqa: PLC0415
+    from stillwatch.decisions.succession import acting  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
     with open_register(ledger, actor, "READ") as register:
         decisions, approvals = decisions_with_approvals(register)
-    now = ledger_options.now_us()
+        supersedes = successions(register)
+    acts_on = {one.id: members for one, members in acting(decisions, approvals, supersedes, ledger_options.now_us())}
+    later = {older: one for one, listed in supersedes.items() for older in listed}
     listed: list[dict[str, Any]] = []
     for one in decisions:
         approval = approvals.get(one.id)
-        acting = takes_effect(one, approval, now)
+        on = acts_on.get(one.id, ())
+        whom = "" if len(on) in {0, len(one.members)} else f" on {len(on)} accounts"
         terminal.say(
-            f"{_line(one)}{f', approved by {approval.approved_by}' if approval else ''}{', in effect' if acting else ''}"
+            f"{_line(one)}{f', approved by {approval.approved_by}' if approval else ''}{f', in effect{whom}' if on else ''}"
+            + (f"; {later[one.id]} supersedes it" if one.id in later else "")
         )
         listed.append(
-            {**_document(one), "approved_by": approval.approved_by if approval else None, "in_effect": acting}
-        )
+            {
+                **_document(one), "approved_by": approval.approved_by if approval else None, "in_effect": bool(on),
+                "acts_on": len(on), "superseded_by": later.get(one.id),
+            }
+        )  # fmt: skip
     if not decisions:
         terminal.say("There is no decision; propose some with `stillwatch decide propose`.")
     terminal.document({"verb": "decide list", "decisions": listed})

@@ -12,6 +12,7 @@ from stillwatch.cli.terms_register import Register, acceptances_of, agrees, all_
 
 if TYPE_CHECKING:
     from stillwatch.decisions.evaluate import Evaluator
+    from stillwatch.decisions.succession import Proposal
     from stillwatch.records.campaign import Campaign
     from stillwatch.records.decision import Approval, Decision
     from stillwatch.records.terms import StoredDecision
@@ -69,32 +70,57 @@ def evaluators_of(register: Register) -> dict[tuple[str, str], Evaluator]:
     return {key: Evaluator(compile_terms(terms)) for key, terms in all_terms(register.store).items()}
 
 
-def propose(register: Register, campaigns: Sequence[Campaign]) -> tuple[Decision, ...]:
-    """Decide about campaigns, and keep the decisions, all or none.
+def propose(register: Register, campaigns: Sequence[Campaign]) -> tuple[Proposal, ...]:
+    """Decide about campaigns, and keep the decisions that are new, all or none.
 
     Raises:
         PolicyError: where Cedar fails.
     """
     from stillwatch.decisions.decide import decide  # noqa: PLC0415
     from stillwatch.decisions.decision_record import decision_record  # noqa: PLC0415
+    from stillwatch.decisions.succession import proposals_of  # noqa: PLC0415
     from stillwatch.records.ledger import NewEntry  # noqa: PLC0415
 
     evaluators = evaluators_of(register)
     now = now_us()
-    decisions = tuple(
-        decision
+    on_record, _ = decisions_with_approvals(register)
+    superseded = frozenset(older for listed in successions(register).values() for older in listed)
+    proposals = tuple(
+        proposal
         for campaign in campaigns
-        for decision in decide(campaign, acceptances_of(register, campaign.members), evaluators, now)
+        for proposal in proposals_of(
+            campaign,
+            decide(campaign, acceptances_of(register, campaign.members), evaluators, now),
+            on_record,
+            superseded,
+            now,
+        )
     )
+    new = [one for one in proposals if one.is_new]
 
     def keep(writer: LedgerWriter, indices: range) -> None:
-        for decision, index in zip(decisions, indices, strict=True):
-            cast("TermsWriter", writer).add_decision(decision.id, index)
+        for one, index in zip(new, indices, strict=True):
+            cast("TermsWriter", writer).add_decision(one.decision.id, index)
 
-    entries = [NewEntry(kind=PROPOSED, actor=register.actor, record=decision_record(one)) for one in decisions]
+    entries = [
+        NewEntry(kind=PROPOSED, actor=register.actor, record=decision_record(one.decision, one.supersedes))
+        for one in new
+    ]
     if entries:
         register.ledger.append(entries, keep)
-    return decisions
+    return proposals
+
+
+def successions(register: Register) -> dict[str, tuple[str, ...]]:
+    """Give, by the id of each decision that supersedes any, the ids of those.
+
+    Raises:
+        DecisionRecordError: where a record cannot be read.
+    """
+    from stillwatch.decisions.decision_record import supersedes_of  # noqa: PLC0415
+
+    listed = {one.id: supersedes_of(one.record) for one in register.store.decisions()}
+    return {decision_id: older for decision_id, older in listed.items() if older}
 
 
 def stored_decision(register: Register, decision_id: str) -> StoredDecision:

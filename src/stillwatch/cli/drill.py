@@ -38,8 +38,8 @@ RUN_HELP = VerbHelp(
 )
 MARKING_HELP = VerbHelp(
     name="marking",
-    purpose="Check on every route that requests of an account under a mark reach the engine with the campaign's key.",
-    examples=("stillwatch drill marking",),
+    purpose="Check on every route that requests of an account under a mark reach the engine with the campaign's key, and that its text bears it.",
+    examples=("stillwatch drill marking", "stillwatch drill marking --engine sglang --keys keys.jsonl"),
     writes="a result into the ledger where one is named.",
 )
 SURFACE_HELP = VerbHelp(
@@ -74,6 +74,7 @@ HeadersFile = Annotated[
     Path | None,
     typer.Option("--headers-file", metavar="FILE", help="Lines `Name: value` that are sent to --url; holds its key."),
 ]
+ModelName = Annotated[str, typer.Option("--model", metavar="NAME", help="Model to name in the requests.")]
 Profile = Annotated[str, typer.Option("--profile", metavar="NAME", help="naive, k-accounts or probe-then-scale.")]
 Seeds = Annotated[
     int, typer.Option("--seeds", metavar="N", min=1, max=200, help="Runs; at least 20 for intervals and a claim.")
@@ -158,6 +159,23 @@ def marking(
     engine: Annotated[
         str, typer.Option("--engine", metavar="NAME", help="vllm or sglang: whose interface takes the key.")
     ] = "vllm",
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", metavar="FILE", help="As `keys export` writes it: look for the key in text, too."),
+    ] = None,
+    handle: Annotated[
+        str | None,
+        typer.Option("--handle", metavar="HANDLE", help="The key that should be on, where --keys holds more."),
+    ] = None,
+    url: Url = None,
+    headers_file: HeadersFile = None,
+    model: ModelName = "still-1",
+    tokenizer: Annotated[
+        Path | None, typer.Option("--tokenizer", metavar="FILE", help="Of the model at --url, as for `mark detect`.")
+    ] = None,
+    answer_tokens: Annotated[
+        int, typer.Option("--answer-tokens", metavar="N", min=16, max=4_096, help="Limit of each answer, in text.")
+    ] = 256,
     ledger: Ledger = None,
     actor: Actor = None,
     fail_on_miss: FailOnMiss = False,
@@ -166,23 +184,48 @@ def marking(
 ) -> ExitCode:
     """Run the drill of marking."""
     began = _begin(ledger, actor)
+    if engine not in {"vllm", "sglang"}:
+        raise OptionError(f"--engine got {engine!a}, expected vllm or sglang.")
+    if keys is None and (url or handle or tokenizer):
+        raise OptionError("--url, --handle and --tokenizer are for the check in text; name the keys with --keys.")
+    settings: dict[str, Any] = {
+        "engine": engine,
+        "samples": samples,
+        "checked_at": "request body that reaches the engine",
+    }
+    claims: tuple[Claim | Inconclusive, ...] = ()
+    with tempfile.TemporaryDirectory(prefix="stillwatch-drill-") as scratch:
+        if keys is None:
+            state, why, figures = _marked_bodies(Path(scratch), engine, samples)
+        else:
+            from stillwatch.cli import drill_text  # noqa: PLC0415
+
+            key = drill_text.key_of(keys, handle)
+            probe = drill_text.TextProbe(key=key, samples=samples, tokens=answer_tokens, model=model)
+            settings |= {"key": key.handle, "answer_tokens": answer_tokens, "url": url or "own", "checked_in": "text"}
+            state, why, figures, claims = (
+                drill_text.own_gateway(probe, engine, Path(scratch))
+                if url is None
+                else drill_text.endpoint(probe, _sender(url), _headers(headers_file), tokenizer)
+            )
+    terminal = open_terminal(as_json=as_json)
+    _route_table(terminal, figures.get("routes", {}))
+    _route_table(terminal, figures.get("text", {}))
+    return _finish(terminal, "marking", state, why, settings, figures, claims, began, ledger, actor, fail=fail_on_miss)
+
+
+def _marked_bodies(folder: Path, engine: str, samples: int) -> tuple[ControlState, str, dict[str, Any]]:
+    """Look at the bodies alone, with a handle and a key of the drill's own."""
     from stillwatch.cli.drill_gateway import open_gateway  # noqa: PLC0415
     from stillwatch.cli.drill_probes import probe_marking  # noqa: PLC0415
     from stillwatch.gateway.marking import Engine, Marks  # noqa: PLC0415
     from stillwatch.governance.drill_checks import marking_outcome  # noqa: PLC0415
 
-    if engine not in {"vllm", "sglang"}:
-        raise OptionError(f"--engine got {engine!a}, expected vllm or sglang.")
     handle, key = "drill-handle", "0011223344556677"
-    with tempfile.TemporaryDirectory(prefix="stillwatch-drill-") as scratch:
-        marks = Marks(engine=Engine(engine), keys={handle: key})
-        with open_gateway(Path(scratch), seed=0, marks=marks) as gateway:
-            seen = probe_marking(gateway, gateway.send, handle, samples)
-    state, why, figures = marking_outcome(seen, handle if engine == "vllm" else key)
-    settings = {"engine": engine, "samples": samples, "checked_at": "request body that reaches the engine"}
-    terminal = open_terminal(as_json=as_json)
-    _route_table(terminal, figures["routes"])
-    return _finish(terminal, "marking", state, why, settings, figures, (), began, ledger, actor, fail=fail_on_miss)
+    marks = Marks(engine=Engine(engine), keys={handle: {"key": key}})
+    with open_gateway(folder, seed=0, marks=marks) as gateway:
+        seen = probe_marking(gateway, gateway.send, handle, samples)
+    return marking_outcome(seen, handle if engine == "vllm" else key)
 
 
 def surface(
@@ -193,7 +236,7 @@ def surface(
     ] = None,
     url: Url = None,
     headers_file: HeadersFile = None,
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Model to name in the requests.")] = "still-1",
+    model: ModelName = "still-1",
     ledger: Ledger = None,
     actor: Actor = None,
     fail_on_miss: FailOnMiss = False,
@@ -403,8 +446,9 @@ def _number(value: float | None, missing: str = "never") -> str:
 
 
 def _route_table(terminal: Terminal, routes: Mapping[str, Mapping[str, int]]) -> None:
+    width = max(map(len, routes), default=0) + 2
     for route, counts in routes.items():
-        terminal.say(f"{route:12}{', '.join(f'{name} {count}' for name, count in counts.items())}")
+        terminal.say(f"{route:{width}}{', '.join(f'{name} {count}' for name, count in counts.items())}")
 
 
 def _terms(path: Path | None) -> Terms:

@@ -145,17 +145,20 @@ class DrillGateway:
 
 
 @contextmanager
-def open_gateway(folder: Path, *, seed: int, marks: Marks | None = None) -> Iterator[DrillGateway]:
+def open_gateway(
+    folder: Path, *, seed: int, marks: Marks | None = None, upstream: Upstream | None = None
+) -> Iterator[DrillGateway]:
     """Run a gateway before a simulated model server.
 
     Args:
         folder: for bundle, state and log.
         seed: of the model's answers.
         marks: how marks reach the engine; none by default.
+        upstream: the model server; by default one that marks nothing.
     """
-    upstream = Upstream(seed=seed)
-    with running(upstream) as upstream_url:
-        gateway = DrillGateway(folder, upstream, upstream_url, Marks() if marks is None else marks)
+    model = Upstream(seed=seed) if upstream is None else upstream
+    with running(model) as upstream_url:
+        gateway = DrillGateway(folder, model, upstream_url, Marks() if marks is None else marks)
         try:
             gateway.start()
             yield gateway

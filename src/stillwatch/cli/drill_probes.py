@@ -47,14 +47,16 @@ _MORE: Mapping[tuple[str, str], Mapping[str, Any]] = {
 """What a body asks for besides text, by route and exposure."""
 
 
-def probe_body(route: str, text: str, *, stream: bool = False, model: str = MODEL) -> dict[str, Any]:
-    """Give the body of a plain request on a route."""
+def probe_body(
+    route: str, text: str, *, stream: bool = False, model: str = MODEL, tokens: int | None = None
+) -> dict[str, Any]:
+    """Give the body of a plain request on a route, with a limit of tokens where one is given."""
     body: dict[str, Any] = {"model": model, "stream": stream}
     if route == "completion":
-        return body | {"prompt": text, "max_tokens": 32}
+        return body | {"prompt": text, "max_tokens": tokens or 32}
     if route == "responses":
-        return body | {"input": text}
-    return body | {"messages": [{"role": "user", "content": text}], "max_tokens": 32}
+        return body | {"input": text} | ({} if tokens is None else {"max_output_tokens": tokens})
+    return body | {"messages": [{"role": "user", "content": text}], "max_tokens": tokens or 32}
 
 
 def probe_marking(gateway: DrillGateway, send: Send, handle: str, samples: int) -> list[MarkedRequest]:
@@ -66,6 +68,17 @@ def probe_marking(gateway: DrillGateway, send: Send, handle: str, samples: int) 
         handle: of the mark key.
         samples: requests on each route, streamed and whole in turn.
     """
+    account = mark_account(gateway, handle)
+    before = len(gateway.upstream.asked)
+    for route, path in ROUTES.items():
+        for number in range(samples):
+            body = json.dumps(probe_body(route, f"Drill probe {number}.", stream=number % 2 == 1)).encode()
+            send(path, {"Content-Type": "application/json", ACCOUNT_HEADER: account}, body)
+    return [_as_marked(one) for one in list(gateway.upstream.asked)[before:]]
+
+
+def mark_account(gateway: DrillGateway, handle: str) -> str:
+    """Give the gateway a bundle that marks a new account with a key; give the account."""
     account = f"drill-{secrets.token_hex(6)}"
     gateway.now_us = gateway.now_us or BEGIN_US
     entry = BundleEntry(
@@ -88,12 +101,7 @@ def probe_marking(gateway: DrillGateway, send: Send, handle: str, samples: int) 
         entries=(entry,),
     )
     gateway.load(bundle, {account: 0})
-    before = len(gateway.upstream.asked)
-    for route, path in ROUTES.items():
-        for number in range(samples):
-            body = json.dumps(probe_body(route, f"Drill probe {number}.", stream=number % 2 == 1)).encode()
-            send(path, {"Content-Type": "application/json", ACCOUNT_HEADER: account}, body)
-    return [_as_marked(one) for one in list(gateway.upstream.asked)[before:]]
+    return account
 
 
 def _as_marked(asked: Asked) -> MarkedRequest:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stillwatch.cli import guard_options as options
 from stillwatch.cli import ledger_options
@@ -70,10 +71,11 @@ def guard(
     shared = None if redis is None else RedisRates(redis)
     fails = options.word_of(when_failing, "--when-failing", tuple(WhenStale))
     made = Guard(shared=shared, when_failing=WhenStale(fails))
+    marks = options.marks_of(engine, mark_keys)
     door = Admission(
         made,
         identity=options.identity_of(account_header, accounts, trusted_hops),
-        marks=options.marks_of(engine, mark_keys),
+        marks=marks,
         canaries=options.canaries_of(canaries, engine),
         most_body=bytes_of(most_body, "--most-body"),
         announce_marks=announce_marks,
@@ -83,7 +85,7 @@ def guard(
         proxy=ReverseProxy(door, UpstreamSettings(url=upstream, silence_s=silence), kept),
         listen=options.address_of(listen, "--listen"),
         admin=None if admin is None else options.address_of(admin, "--admin"),
-        source=_source(made, bundle, public_key, name, state, accept_stale=accept_stale),
+        source=_source(made, bundle, public_key, name, state, marks.keys, accept_stale=accept_stale),
         shared=shared,
         log=kept,
         grace_s=grace,
@@ -97,6 +99,7 @@ def _source(
     public_key: Path | None,
     name: str | None,
     state: Path | None,
+    keys: Mapping[str, Any],
     *,
     accept_stale: bool,
 ) -> BundleSource | None:
@@ -112,7 +115,7 @@ def _source(
         raise OptionError("--bundle needs --key, --for and --state as well: without them no bundle can be trusted.")
     key = parse_verifier_key(ledger_options.small_file(public_key).decode("utf-8", "replace"))
     trust = BundleTrust(key=key, name=name, accept_stale=accept_stale)
-    source = BundleSource(made, bundle, trust, BundleState(state))
+    source = BundleSource(made, bundle, trust, BundleState(state), keys=keys)
     source.open()
     return source
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stillwatch.cli import ledger_options
 from stillwatch.cli.errors import OptionError, ResultFileError
 
 if TYPE_CHECKING:
@@ -62,7 +61,9 @@ EngineOption = Annotated[
 ]
 MarkKeys = Annotated[
     Path | None,
-    typer.Option("--mark-keys", metavar="FILE", help="For sglang: JSON lines of `handle` and `key_hex`, mode 0600."),
+    typer.Option(
+        "--mark-keys", metavar="FILE", help="For sglang: what `keys export --in-use` wrote; read again when it changes."
+    ),
 ]
 Canaries = Annotated[
     Path | None,
@@ -161,21 +162,15 @@ def marks_of(engine: str, keys: Path | None) -> Marks:
 
     Raises:
         OptionError: for an engine that is not known.
-        ResultFileError: where the file of keys cannot be read, others may read it, or a key is none for SGLang.
+        GatewaySettingError: where the file of keys cannot be read, others may read it, or it holds none for SGLang.
     """
+    from stillwatch.gateway.mark_keys import WatchedKeys  # noqa: PLC0415
     from stillwatch.gateway.marking import Engine, Marks  # noqa: PLC0415
 
     chosen = Engine(word_of(engine, "--engine", tuple(Engine)))
-    if keys is None:
+    if keys is None or chosen is not Engine.SGLANG:
         return Marks(engine=chosen)
-    content = ledger_options.small_file(keys)
-    if keys.stat().st_mode & 0o077:
-        raise ResultFileError(f"{keys}: others may read it, and it holds keys; chmod 600 it.")
-    found = table_of(content, keys, "handle", "key_hex")
-    for number, key in enumerate(found.values(), start=1):
-        if not 0 < len(key) <= 16 or set(key) - set("0123456789abcdefABCDEF"):
-            raise ResultFileError(f"{keys}: key {number} is none of 1 to 16 hexadecimal digits, as SGLang takes them.")
-    return Marks(engine=chosen, keys=found)
+    return Marks(engine=chosen, keys=WatchedKeys(keys))
 
 
 def canaries_of(path: Path | None, engine: str) -> CanaryTable | None:

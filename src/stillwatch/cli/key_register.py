@@ -5,7 +5,7 @@ A key is derived where it is issued (to commit to it), revealed or exported, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
@@ -246,6 +246,40 @@ def all_keys(register: KeyRegister, level: str | None = None, subject: str | Non
     found = tuple(register.store.mark_keys(level, subject))
     for key in found:
         _agrees(register, key)
+    return found
+
+
+def keys_of_campaigns(
+    register: KeyRegister, campaigns: Collection[str], scheme: str | None, at_us: int
+) -> dict[str, IssuedKey]:
+    """Give the key that each campaign is marked with: of those in use the one that was issued last.
+
+    Args:
+        register: of an actor who may read.
+        campaigns: ids.
+        scheme: take keys of this scheme alone, `name@version`; null for whatever there is.
+        at_us: present time, microseconds UTC.
+
+    Returns:
+        Campaign id to key; a campaign without a key in use is missing.
+
+    Raises:
+        OptionError: where a campaign has keys of several schemes and none was named.
+    """
+    from stillwatch.records.key_registry import is_in_use  # noqa: PLC0415
+    from stillwatch.records.mark import MarkLevel  # noqa: PLC0415
+
+    found: dict[str, IssuedKey] = {}
+    for key in all_keys(register, MarkLevel.CAMPAIGN):
+        if key.subject not in campaigns or scheme not in {None, key.scheme} or not is_in_use(key, at_us):
+            continue
+        before = found.get(key.subject)
+        if before is not None and before.scheme != key.scheme:
+            raise OptionError(
+                f"campaign {key.subject} has keys in use of {before.scheme} and {key.scheme}; name the one that this gateway's engine draws "
+                "with: --mark-scheme NAME@VERSION."
+            )
+        found[key.subject] = key
     return found
 
 

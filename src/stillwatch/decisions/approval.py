@@ -44,7 +44,12 @@ def approve(decision: Decision, proposed_by: str, approver: str, now_us: int) ->
 
 def takes_effect(decision: Decision, approval: Approval | None, now_us: int) -> bool:
     """Say whether a decision acts now: it has begun and not ended, and a block was approved by somebody else than its proposer."""
-    if decision.action is Action.ALLOW or not decision.from_us <= now_us < decision.until_us:
+    return decision.action is not Action.ALLOW and now_us < decision.until_us and has_begun(decision, approval, now_us)
+
+
+def has_begun(decision: Decision, approval: Approval | None, now_us: int) -> bool:
+    """Say whether a decision has begun, whether or not it has ended since: its time has come, and a block was approved by somebody else."""
+    if now_us < decision.from_us:
         return False
     if not needs_approval(decision):
         return True

@@ -18,9 +18,31 @@ FORMAT = "stillwatch-decision/v1"
 _TUPLES = {"terms", "members", "claims", "clauses", "recorded", "evaluations"}
 
 
-def decision_record(decision: Decision) -> bytes:
-    """Give a decision's record."""
-    return canonical_bytes({"format": FORMAT, "decision": decision})
+def decision_record(decision: Decision, supersedes: tuple[str, ...] = ()) -> bytes:
+    """Give a decision's record.
+
+    Args:
+        decision: to be kept.
+        supersedes: ids of the older decisions that it supersedes.
+    """
+    more = {"supersedes": supersedes} if supersedes else {}
+    return canonical_bytes({"format": FORMAT, "decision": decision, **more})
+
+
+def supersedes_of(record: bytes) -> tuple[str, ...]:
+    """Give the ids of the decisions that the one of this record supersedes.
+
+    Raises:
+        DecisionRecordError: where they cannot be read.
+    """
+    try:
+        listed = json.loads(record).get("supersedes", [])
+        sound = all(isinstance(one, str) for one in listed)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        raise DecisionRecordError(f"got {len(record):,} bytes that do not list what they supersede, expected {FORMAT}")
+    return tuple(listed)
 
 
 def read_decision(record: bytes) -> Decision:

@@ -1,4 +1,4 @@
-"""The bundle's file, watched: a newer one is opened, checked in every step, and put in the guard's place of the old one.
+"""The bundle's file, watched, and the file of mark keys with it: a newer one is opened, checked in every step, and put in the guard's place of the old one.
 
 Takes path, trust and state. Gives the guard each bundle that passes. What does not pass is counted with its kind, and the bundle in use stays: a
 damaged, older or foreign file changes nothing for anybody. Opening happens in a thread, so that no request waits for it.
@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import time_ns
+from typing import Any
 
+from stillwatch.gateway.errors import GatewaySettingError
 from stillwatch.gateway.guard import Guard
+from stillwatch.gateway.mark_keys import WatchedKeys
 from stillwatch.integrity.bundle_state import BundleState
 from stillwatch.integrity.enforcement_bundle import BundleTrust, LoadedBundle, open_bundle
 from stillwatch.integrity.errors import IntegrityError
+from stillwatch.records.errors import StillwatchError
 
 Stamp = tuple[int, int, int]
 
@@ -25,7 +29,14 @@ class BundleSource:
     """A bundle's file and the guard that uses it."""
 
     def __init__(
-        self, guard: Guard, path: Path, trust: BundleTrust, state: BundleState, *, clock: Callable[[], int] = time_ns
+        self,
+        guard: Guard,
+        path: Path,
+        trust: BundleTrust,
+        state: BundleState,
+        *,
+        keys: Mapping[str, Mapping[str, Any]] | None = None,
+        clock: Callable[[], int] = time_ns,
     ) -> None:
         """Take what is needed; nothing is opened yet.
 
@@ -34,12 +45,14 @@ class BundleSource:
             path: of the file, which its owner replaces (by a rename, so that no half of one is ever seen).
             trust: key and name.
             state: what was seen before.
+            keys: of marks; a `WatchedKeys` is looked at whenever the bundle is, before it.
             clock: nanoseconds since 1970, UTC.
         """
         self._guard = guard
         self._path = path
         self._trust = trust
         self._state = state
+        self._keys = keys if isinstance(keys, WatchedKeys) else None
         self._clock = clock
         self._stamp: Stamp | None = None
         self.refused: Counter[str] = Counter()
@@ -62,18 +75,22 @@ class BundleSource:
         return bundle
 
     async def look(self) -> bool:
-        """Open the file where it has changed since the last look.
+        """Open the bundle where it has changed since the last look; read the mark keys where they have.
 
         Returns:
             Whether another bundle is used now.
         """
+        if self._keys is not None and self._keys.changed():
+            try:
+                await asyncio.to_thread(self._keys.read)
+            except GatewaySettingError as error:
+                self._refuse(error)
         if self._now() == self._stamp:
             return False
         try:
             await asyncio.to_thread(self.open)
         except IntegrityError as error:
-            self.refused[type(error).__name__] += 1
-            self.last_refusal = str(error)
+            self._refuse(error)
             return False
         return True
 
@@ -82,6 +99,10 @@ class BundleSource:
         while True:
             await asyncio.sleep(every_s)
             await self.look()
+
+    def _refuse(self, error: StillwatchError) -> None:
+        self.refused[type(error).__name__] += 1
+        self.last_refusal = str(error)
 
     def _now(self) -> Stamp | None:
         try:

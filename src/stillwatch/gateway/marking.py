@@ -39,16 +39,16 @@ class Marks:
     """How marks reach the engine."""
 
     engine: Engine = Engine.NONE
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """For SGLang: handle to key, at most 16 hexadecimal digits. Never shown or logged."""
+    keys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """For SGLang: handle to the value of its request field, with the raw key; as `mark_keys.WatchedKeys` reads it. Never shown or logged."""
     stripped: frozenset[str] = STRIPPED
 
     def member(self, key_id: str) -> tuple[str, Any] | None:
         """Give name and value of the member that carries the key; null where this engine takes none, or the key is not here."""
         if self.engine is Engine.VLLM:
             return "vllm_xargs", {VLLM_ARGUMENT: key_id}
-        key = self.keys.get(key_id) if self.engine is Engine.SGLANG else None
-        return None if key is None else ("watermark", {"key": key})
+        value = self.keys.get(key_id) if self.engine is Engine.SGLANG else None
+        return None if value is None else ("watermark", dict(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

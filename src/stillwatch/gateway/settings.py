@@ -21,6 +21,7 @@ from stillwatch.gateway.errors import GatewaySettingError
 from stillwatch.gateway.exchange_log import ExchangeLog
 from stillwatch.gateway.guard import Guard, SharedRates
 from stillwatch.gateway.identity import IdentitySettings
+from stillwatch.gateway.mark_keys import WatchedKeys
 from stillwatch.gateway.marking import Engine, Marks
 from stillwatch.integrity.bundle_state import BundleState
 from stillwatch.integrity.enforcement_bundle import BundleTrust
@@ -31,7 +32,6 @@ from stillwatch.records.decision import WhenStale
 MOST_FILE = 1 << 22
 """Bytes of a file of settings."""
 _Number = TypeVar("_Number", int, float)
-_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ VARIABLES: dict[str, str] = {
     "STILLWATCH_KEY_ACCOUNTS": "file, JSON lines of `api_key_id` and `account_id`; else the key's id is the account",
     "STILLWATCH_TRUSTED_HOPS": "proxies in front that append to X-Forwarded-For; 0",
     "STILLWATCH_ENGINE": "`none`, `sglang` or `vllm`: by which interface a mark reaches the engine; none",
-    "STILLWATCH_MARK_KEYS": "file of mode 0600, JSON lines of `handle` and `key_hex` (at most 16 hexadecimal digits), for sglang",
+    "STILLWATCH_MARK_KEYS": "for sglang: the file of mode 0600 that `stillwatch keys export --in-use` writes; read again when it changes",
     "STILLWATCH_ANNOUNCE_MARKS": "`yes` to say in a header that an answer is marked; no",
     "STILLWATCH_RATES": "URL of the Valkey or Redis server that shares reduced rates, such as redis://localhost:6379/0",
     "STILLWATCH_LOG": "file of the guard's log",
@@ -126,7 +126,8 @@ class RunningGuard:
         """
         guard = Guard(shared=_shared(settings.rates_url), when_failing=settings.when_failing)
         trust = BundleTrust(key=settings.bundle_key, name=settings.bundle_for, accept_stale=True)
-        self.source = BundleSource(guard, settings.bundle, trust, BundleState(settings.bundle_state), clock=clock)
+        state = BundleState(settings.bundle_state)
+        self.source = BundleSource(guard, settings.bundle, trust, state, keys=settings.marks.keys, clock=clock)
         self.source.open()
         self.admission = Admission(
             guard,
@@ -196,16 +197,17 @@ def _verifier(given: Mapping[str, str]) -> VerifierKey:
 
 def _marks(given: Mapping[str, str]) -> Marks:
     engine = Engine(_one_of(given, "STILLWATCH_ENGINE", [one.value for one in Engine]))
-    keys = _table(given, "STILLWATCH_MARK_KEYS", "handle", "key_hex")
-    if keys and Path(given["STILLWATCH_MARK_KEYS"]).stat().st_mode & 0o077:
-        raise GatewaySettingError("STILLWATCH_MARK_KEYS: others may read the file, and it holds keys; chmod 600 it")
-    if not all(0 < len(key) <= 16 and set(key) <= _HEXADECIMAL for key in keys.values()):
-        raise GatewaySettingError("STILLWATCH_MARK_KEYS: a key is not of 1 to 16 hexadecimal digits")
-    if engine is Engine.SGLANG and not keys:
+    if engine is not Engine.SGLANG:  # vLLM's workers read the same variable themselves
+        return Marks(engine=engine)
+    if "STILLWATCH_MARK_KEYS" not in given:
         raise GatewaySettingError(
-            "STILLWATCH_MARK_KEYS is not set or empty; expected the keys that sglang takes with each request"
+            "STILLWATCH_MARK_KEYS is not set; expected the keys that sglang takes with each request, as `stillwatch keys export "
+            "--in-use` writes them"
         )
-    return Marks(engine=engine, keys=keys)
+    try:
+        return Marks(engine=engine, keys=WatchedKeys(Path(given["STILLWATCH_MARK_KEYS"])))
+    except GatewaySettingError as error:
+        raise GatewaySettingError(f"STILLWATCH_MARK_KEYS: {error}") from None
 
 
 def _table(given: Mapping[str, str], name: str, key: str, value: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillwatch.governance.drills import ControlState
+from stillwatch.records.claim import Claim, Inconclusive
 
 NEEDED_FIELDS = (
     "time_us",
@@ -36,6 +37,21 @@ class MarkedRequest:
     stream: bool
     key_id: str | None
     """Handle or key that the engine's own member of the body bore; null for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedText:
+    """What the test of one route's answers gave."""
+
+    route: str
+    expected: bool
+    """Whether the answers should bear the key."""
+    found: bool
+    answers: int
+    tokens: int
+    units: int
+    """Distinct ones that were scored."""
+    answer: Claim | Inconclusive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +93,28 @@ def marking_outcome(seen: Sequence[MarkedRequest], expected: str) -> tuple[Contr
     )
     state = ControlState.MEASURED_FAIL if dark or not seen else ControlState.MEASURED_PASS
     return state, why, {"routes": {route: dict(counts) for route, counts in sorted(routes.items())}, "dark": dark}
+
+
+def marked_text_outcome(seen: Sequence[MarkedText]) -> tuple[ControlState, str, dict[str, Any]]:
+    """Conclude whether the text of every route bears the mark: one dark route fails, and so does one with too little text.
+
+    Args:
+        seen: a test of each set of answers.
+    """
+    wanted = [one for one in seen if one.expected]
+    dark = sorted(one.route for one in wanted if not one.found)
+    stray = sorted(one.route for one in seen if one.found and not one.expected)
+    parts = [f"in text the key was looked for in {sum(one.answers for one in wanted)} answers on {len(wanted)} routes"]
+    parts.append(f"not found on {', '.join(dark)}" if dark else "found on each")
+    parts += [f"found where no mark was asked for: {', '.join(stray)}"] if stray else []
+    short = sorted(one.route for one in wanted if not one.found and isinstance(one.answer, Inconclusive))
+    parts += [f"too little text to exclude it on {', '.join(short)}"] if short else []
+    figures = {
+        one.route: {"answers": one.answers, "tokens": one.tokens, "units": one.units, "found": one.found}
+        for one in seen
+    }
+    passed = bool(wanted) and not dark and not stray
+    return ControlState.MEASURED_PASS if passed else ControlState.MEASURED_FAIL, ", ".join(parts), figures
 
 
 def surface_outcome(

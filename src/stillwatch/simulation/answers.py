@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,15 +98,9 @@ def answer_to(body: Mapping[str, Any], *, seed: int, sample: int, fingerprint: s
         sample: 0 for the first answer to a prompt; others are independent draws.
         fingerprint: of the serving system; other weights would have another.
     """
-    prompt = json.dumps(
-        [body.get(name) for name in ("system", "instructions", "messages", "input", "prompt")], sort_keys=True
-    )
-    limit = next(
-        (body[name] for name in ("max_completion_tokens", "max_output_tokens", "max_tokens") if body.get(name)),
-        DEFAULT_WORDS,
-    )
+    prompt, limit = _prompt(body), _limit(body)
     wanted = 8 + _draw(seed, fingerprint, prompt, sample, "length") % 32
-    count = min(wanted, int(limit), MOST_WORDS)
+    count = min(wanted, limit, MOST_WORDS)
     draws = [_draw(seed, fingerprint, prompt, sample, place) for place in range(count)]
     return Answer(
         id=f"{_draw(seed, prompt, sample, 'id'):016x}",
@@ -115,8 +109,50 @@ def answer_to(body: Mapping[str, Any], *, seed: int, sample: int, fingerprint: s
         tokens=tuple((" " if place else "") + _WORDS[draw % len(_WORDS)] for place, draw in enumerate(draws)),
         logprobs=tuple(math.log((1 + (draw >> 16) % 999) / 1_000) for draw in draws),
         prompt_tokens=len(prompt.split()),
-        finish="stop" if wanted <= int(limit) else "length",
+        finish="stop" if wanted <= limit else "length",
     )
+
+
+def written_answer(
+    body: Mapping[str, Any],
+    words: Callable[[str, Mapping[str, Any], int, int], Sequence[str]],
+    *,
+    seed: int,
+    sample: int,
+    fingerprint: str,
+) -> Answer:
+    """Make an answer that somebody else writes, as long as the request's limit.
+
+    Args:
+        body: of any of the routes.
+        words: prompt, body, number of words and number of the sample to words.
+        seed: of the model, for the answer's id.
+        sample: number of the draw.
+        fingerprint: of the serving system.
+    """
+    prompt = _prompt(body)
+    written = words(prompt, body, min(_limit(body), MOST_WORDS), sample)
+    return Answer(
+        id=f"{_draw(seed, prompt, sample, 'id'):016x}",
+        model=str(body.get("model", "still-1")),
+        fingerprint=fingerprint,
+        tokens=tuple((" " if place else "") + word for place, word in enumerate(written)),
+        logprobs=tuple(-1.0 for _ in written),
+        prompt_tokens=len(prompt.split()),
+        finish="length",
+    )
+
+
+def _prompt(body: Mapping[str, Any]) -> str:
+    """Give all that a request asks with, as JSON."""
+    return json.dumps(
+        [body.get(name) for name in ("system", "instructions", "messages", "input", "prompt")], sort_keys=True
+    )
+
+
+def _limit(body: Mapping[str, Any]) -> int:
+    names = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+    return int(next((body[name] for name in names if body.get(name)), DEFAULT_WORDS))
 
 
 def chat_body(answer: Answer, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import asyncio
 import json
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -25,6 +25,8 @@ from stillwatch.simulation import answers
 FINGERPRINT = "fp_still_1"
 MODEL = "still-1"
 MOST_BYTES = 64 << 20
+Words = Callable[[str, Mapping[str, Any], int, int], Sequence[str]]
+"""Writes an answer: prompt, body, number of words and number of the sample to words."""
 Maker = tuple[
     Callable[[answers.Answer, Mapping[str, Any]], dict[str, Any]],
     Callable[[answers.Answer, Mapping[str, Any]], Iterator[bytes]],
@@ -77,6 +79,8 @@ class Upstream:
     seed: int
     fingerprint: str = FINGERPRINT
     """What it reports as its system; set it to another to serve another snapshot."""
+    words: Words | None = None
+    """What writes the answers in place of the simulator's own words; null for those."""
     misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)
     keep: int = 10_000
     """How many requests are kept, the newest."""
@@ -150,7 +154,9 @@ class Upstream:
             sample = int(body["seed"])
         else:
             self._samples[prompt] += 1
-        return answers.answer_to(body, seed=self.seed, sample=sample, fingerprint=self.fingerprint)
+        if self.words is None:
+            return answers.answer_to(body, seed=self.seed, sample=sample, fingerprint=self.fingerprint)
+        return answers.written_answer(body, self.words, seed=self.seed, sample=sample, fingerprint=self.fingerprint)
 
     async def _whole(
         self, request: web.Request, asked: Asked, content: Mapping[str, Any] | bytes, status: int = 200

@@ -21,14 +21,37 @@ from typing import Any
 
 from stillwatch.records.mark import MarkKey, MarkLevel
 from stillwatch.watermark.errors import MarkKeyError, SchemeError
-from stillwatch.watermark.scheme import key_row
-from stillwatch.watermark.schemes import open_scheme
 
 _NEEDED = ("handle", "scheme", "level", "assigned_to", "key_hex", "issued")
 
 
 def read_key_file(path: Path) -> list[MarkKey]:
-    """Read a key file.
+    """Read a key file for whoever tests or draws with its keys.
+
+    Args:
+        path: lines of JSON, readable by its owner alone.
+
+    Returns:
+        Keys in the order of the file, one or more, each of a scheme that is known, with as many words as it needs.
+
+    Raises:
+        MarkKeyError: where the file cannot be read, others may read it, a line is no key, or a handle or key comes twice.
+    """
+    # A gateway reads key files without the schemes' kernels.
+    from stillwatch.watermark.scheme import key_row  # noqa: PLC0415
+    from stillwatch.watermark.schemes import open_scheme  # noqa: PLC0415
+
+    placed = _placed(path)
+    for where, key in placed:
+        try:
+            key_row(open_scheme(key.scheme, dict(key.parameters)), key)
+        except (SchemeError, MarkKeyError) as error:
+            raise MarkKeyError(f"{where}: {error}") from error
+    return [key for _, key in placed]
+
+
+def read_key_lines(path: Path) -> list[MarkKey]:
+    """Read a key file for whoever hands its keys on: schemes are not looked at.
 
     Args:
         path: lines of JSON, readable by its owner alone.
@@ -39,6 +62,11 @@ def read_key_file(path: Path) -> list[MarkKey]:
     Raises:
         MarkKeyError: where the file cannot be read, others may read it, a line is no key, or a handle or key comes twice.
     """
+    return [key for _, key in _placed(path)]
+
+
+def _placed(path: Path) -> list[tuple[str, MarkKey]]:
+    """Read keys, each with file and line."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -48,11 +76,12 @@ def read_key_file(path: Path) -> list[MarkKey]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise MarkKeyError(f"key file {path}: cannot be read as UTF-8 text ({type(error).__name__})") from error
-    keys = [_read(line, f"{path.name}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
-    if not keys:
+    places = [(f"{path.name}:{number}", line) for number, line in enumerate(lines, start=1) if line.strip()]
+    placed = [(where, _read(line, where)) for where, line in places]
+    if not placed:
         raise MarkKeyError(f"key file {path}: holds no key; expected lines of JSON, as `stillwatch keys` writes them")
-    _refuse_twice(keys, path.name)
-    return keys
+    _refuse_twice([key for _, key in placed], path.name)
+    return placed
 
 
 def key_lines(keys: Iterable[MarkKey]) -> str:
@@ -94,21 +123,17 @@ def _read(line: str, where: str) -> MarkKey:
     if not isinstance(parameters, dict):
         raise MarkKeyError(f"{where}: parameters is no object")
     try:
-        key = MarkKey(
+        return MarkKey(
             handle=document["handle"], scheme=document["scheme"], parameters=tuple(sorted(parameters.items())),
             level=MarkLevel(document["level"]), assigned_to=document["assigned_to"], key=bytes.fromhex(document["key_hex"]),
             tokenizer_digest=str(document.get("tokenizer_digest") or ""), issued_us=_microseconds(document["issued"]),
             retired_us=_microseconds(document["retired"]) if document.get("retired") else None,
             commitment=str(document.get("commitment") or ""),
         )  # fmt: skip
-        key_row(open_scheme(key.scheme, dict(key.parameters)), key)
-    except (SchemeError, MarkKeyError) as error:
-        raise MarkKeyError(f"{where}: {error}") from error
     except ValueError:  # its own text could hold the key
         raise MarkKeyError(
             f"{where}: expected level provider, campaign or account, key_hex of hex digits, and times in ISO 8601 with a zone"
         ) from None
-    return key
 
 
 def _microseconds(text: Any) -> int:

@@ -83,6 +83,7 @@ def test_every_example_of_case_works_as_it_stands(begun: str, stillwatch: Stillw
     shutil.copy(authority.root, "tsa.pem")
     Path("log.vkey").write_text(begun, encoding="utf-8")
     words: dict[str, str] = {"LOG_KEY_FILE": "log.vkey"}
+    stillwatch(*shlex.split("decide propose case --ledger ledger.db --actor bob"))
     for verb, _ in case_verbs.VERBS:
         for example in verb.examples:
             if verb.name == "export" and "--share" not in example:

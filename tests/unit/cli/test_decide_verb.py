@@ -242,3 +242,178 @@ def change_behind(*statements: str) -> None:
     with contextlib.closing(sqlite3.connect("ledger.db")) as connection, connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def test_what_is_on_record_is_named_and_not_proposed_again(begun: list[dict[str, Any]], stillwatch: Stillwatch) -> None:
+    first = example(stillwatch, decide.PROPOSE_HELP, "--json").document["decisions"]
+    assert all(one["new"] and one["supersedes"] == [] for one in first)
+    block = next(one["decision"] for one in first if one["action"] == "block")
+    example(stillwatch, decide.APPROVE_HELP, DECISION=block)
+    entries = number_of_entries()
+    again = example(stillwatch, decide.PROPOSE_HELP, "--json").document["decisions"]
+    assert [(one["decision"], one["new"]) for one in again] == [(one["decision"], False) for one in first]
+    assert "0 new decisions" in example(stillwatch, decide.PROPOSE_HELP).out
+    assert number_of_entries() == entries
+
+
+def test_a_changed_decision_supersedes_the_older_one_and_says_so(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch
+) -> None:
+    block = proposed(stillwatch)["decision"]
+    example(stillwatch, decide.APPROVE_HELP, DECISION=block)
+    Path("terms.yaml").write_text(
+        TERMS.replace('version: "1"', 'version: "2"').replace("action: block", "action: challenge")
+    )
+    member, *_ = members = begun[0]["members"]
+    accepted = [
+        {"account_id": one, "terms": "api", "version": "2", "accepted_at": "2021-01-01T00:00:00Z"}
+        for one in members[1:]
+    ]
+    Path("accepted.jsonl").write_text("".join(json.dumps(one) + "\n" for one in accepted))
+    call(stillwatch, "terms add terms.yaml --ledger ledger.db --actor bob")
+    call(stillwatch, "terms accept accepted.jsonl --ledger ledger.db --actor bob")
+    said = example(stillwatch, decide.PROPOSE_HELP)
+    assert f"supersedes {block}" in said.out
+    listed = example(stillwatch, decide.LIST_HELP, "--json").document["decisions"]
+    by_id = {one["decision"]: one for one in listed}
+    challenge = next(one for one in listed if one["action"] == "challenge")
+    # The challenge has begun; the block of the one who kept the old terms waits for approval, so the older block still holds them.
+    assert (challenge["acts_on"], by_id[block]["acts_on"]) == (len(members) - 1, 1)
+    assert by_id[block]["superseded_by"] is not None
+    example(stillwatch, bundle.KEY_HELP)
+    assert example(stillwatch, bundle.BUILD_HELP, "--json").document["actions"] == {"challenge": 1, "block": 1}
+    for account, action in ((member, "block"), (members[1], "challenge"), (members[-1], "challenge")):
+        shown = call(stillwatch, f"bundle show gateway.bundle --key bundle.pub --account {account} --json").document
+        assert shown["account"]["action"] == action
+
+
+def number_of_entries() -> int:
+    with contextlib.closing(sqlite3.connect("ledger.db")) as connection:
+        return int(connection.execute("SELECT count(*) FROM entry").fetchone()[0])
+
+
+MARK_TERMS = """\
+terms: api
+version: "1"
+title: API terms
+appeal: appeals@example.com
+wording: 7.3 Customer will not pool accounts. 8.1 Provider may mark Output.
+clauses:
+  - {id: marks, kind: marking-disclosure, clause: "8.1", says: Provider may mark Output.}
+  - {id: no-pooling, kind: coordination, class: measure, mode: enforce, clause: "7.3", says: Customer will not pool accounts.,
+     action: mark, when: {coordinated: true, harvesting: true}}
+"""
+
+
+def test_the_bundle_takes_the_campaigns_key_from_the_registry(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch
+) -> None:
+    Path("terms.yaml").write_text(MARK_TERMS.replace('"1"', '"3"'))
+    members, campaign = begun[0]["members"], begun[0]["id"]
+    accepted = [
+        {"account_id": one, "terms": "api", "version": "3", "accepted_at": "2021-01-01T00:00:00Z"} for one in members
+    ]
+    Path("accepted.jsonl").write_text("".join(json.dumps(one) + "\n" for one in accepted))
+    call(stillwatch, "terms add terms.yaml --ledger ledger.db --actor bob")
+    call(stillwatch, "terms accept accepted.jsonl --ledger ledger.db --actor bob")
+    example(stillwatch, decide.PROPOSE_HELP)
+    example(stillwatch, bundle.KEY_HELP)
+    built = example(stillwatch, bundle.BUILD_HELP, "--json")
+    assert built.document["campaigns_without_key"] == [campaign]
+    assert "has no key in use" in example(stillwatch, bundle.BUILD_HELP).out
+    call(stillwatch, "keys master --out marks.secret")
+
+    def issue(scheme: str) -> str:
+        issued = call(
+            stillwatch,
+            f"keys issue --ledger ledger.db --actor bob --master file:marks.secret --level campaign --subject {campaign} --scheme {scheme} "
+            f"--tokenizer-digest sha256:{'ab' * 32} --valid-until 2099-01-01T00:00:00Z --json",
+        )
+        return str(issued.document["keys"][0]["handle"])
+
+    first = issue("sglang-gumbel@murmur3-v1")
+    assert example(stillwatch, bundle.BUILD_HELP, "--json").document["mark_keys"] == {}  # its window begins in a second
+    time.sleep(1.1)
+    built = example(stillwatch, bundle.BUILD_HELP, "--json").document
+    assert (list(built["mark_keys"].values()), built["campaigns_without_key"]) == ([first], [])
+    second = issue("sglang-gumbel@murmur3-v1")
+    green = issue("green-bernoulli@v1")
+    time.sleep(1.1)
+    assert "--mark-scheme" in example(stillwatch, bundle.BUILD_HELP, code=ExitCode.USAGE).err
+    for scheme, handle in (("sglang-gumbel@murmur3-v1", second), ("green-bernoulli@v1", green)):
+        built = example(stillwatch, bundle.BUILD_HELP, "--mark-scheme", scheme, "--json").document
+        assert list(built["mark_keys"].values()) == [handle]
+    call(stillwatch, f"keys retire {second} --ledger ledger.db --actor bob --reason closed")
+    built = example(stillwatch, bundle.BUILD_HELP, "--mark-scheme", "sglang-gumbel@murmur3-v1", "--json").document
+    assert list(built["mark_keys"].values()) == [first]
+    call(
+        stillwatch,
+        "keys export --in-use --ledger ledger.db --actor bob --master file:marks.secret --purpose gateway --out marks.jsonl",
+    )
+    raw = [json.loads(line)["key_hex"] for line in Path("marks.jsonl").read_text().splitlines()]
+    content = Path("gateway.bundle").read_bytes()
+    assert len(raw) == 2
+    assert not any(key.encode() in content or bytes.fromhex(key) in content for key in raw)
+    call(
+        stillwatch,
+        "guard --upstream http://127.0.0.1:9 --check --engine sglang --mark-keys marks.jsonl --bundle gateway.bundle --key bundle.pub "
+        "--for example.com/gateway --state gateway.state",
+    )
+
+
+def test_a_case_takes_the_decisions_on_its_campaigns_with_what_replays_them(
+    begun: list[dict[str, Any]], stillwatch: Stillwatch
+) -> None:
+    from stillwatch.cli.case_options import open_cases  # noqa: PLC0415
+    from stillwatch.decisions.compile_policy import compile_terms  # noqa: PLC0415
+    from stillwatch.decisions.evaluate import replay  # noqa: PLC0415
+
+    case = call(stillwatch, "case open 'Harvest' --ledger ledger.db --actor bob --keys keys --json").document["case"]
+    at = "--ledger ledger.db --actor bob --keys keys"
+    assert "holds no campaign" in call(stillwatch, f"case add {case} --decisions {at}", code=ExitCode.USAGE).err
+    document = {"version": "", "fdr": 0.01, "campaigns": begun[:1], "considered": []}
+    (campaign,) = read_campaigns_document(document, "test").campaigns
+    with open_cases("ledger.db", "bob", "APPEND", Path("keys")) as cases:
+        cases.work.add(case, [campaign_item(campaign, 0.01)], "bob")
+    assert (
+        "no decision on the case's campaigns"
+        in call(stillwatch, f"case add {case} --decisions {at}", code=ExitCode.USAGE).err
+    )
+    block = proposed(stillwatch)["decision"]
+    (added,) = call(stillwatch, f"case add {case} --decisions {at} --json").document["items"]
+    assert added["kind"] == "decision"
+    call(stillwatch, f"case add {case} --decisions {at}", code=ExitCode.USAGE)  # it holds them
+    example(stillwatch, decide.APPROVE_HELP, DECISION=block)
+    assert len(call(stillwatch, f"case add {case} --decisions {at} --json").document["items"]) == 1  # now approved
+    with open_cases("ledger.db", "bob", "READ", Path("keys")) as cases:
+        last = cases.work.unsealed(case)[-1].disclosures
+    held = {name: value for name, (_, value) in last.items()}
+    assert (held["decision"], held["approved_by"], held["members"]) == (block, "carol", list(campaign.members))
+    (evaluation,), (policies,) = held["evaluations"], held["policies"]
+    # Whoever has the bundle has policies and request, and Cedar gives the same bytes.
+    Path("terms-of-case.yaml").write_text(TERMS)
+    from stillwatch.cli.terms_files import read_terms_file  # noqa: PLC0415
+
+    compiled = compile_terms(read_terms_file(Path("terms-of-case.yaml")).terms)
+    assert (policies["digest"], policies["policies"], policies["schema"]) == (
+        compiled.digest,
+        compiled.policies,
+        compiled.schema,
+    )
+    assert replay(evaluation.encode(), compiled).record == evaluation.encode()
+    status = call(stillwatch, f"case status {case} {at} --json").document["elements"]["gate"]["statements"]
+    assert status == 2
+    call(stillwatch, "ledger checkpoint --ledger ledger.db --actor alice --key-file ledger.key")
+    for name, more in (("whole", ""), ("shared", "--share")):
+        call(stillwatch, f"case export {case} --out {name} {more} --key-file ledger.key {at}")
+        said = stillwatch(*shlex.split(f"case verify {name} --log-key {name}/ledger/log.vkey --json"))
+        assert "5" in said.document["established"], said.err
+    records = {
+        name: "".join(path.read_text() for path in Path(name, "records").iterdir()) for name in ("whole", "shared")
+    }
+    assert "decision proposed" in records["whole"]
+    assert "decision approved" in records["whole"]
+    assert campaign.members[0] not in records["shared"]
+    assert "carol" not in "".join(path.read_text() for path in Path("shared").rglob("*.json"))
+    readable = "".join(path.read_text() for path in Path("shared").rglob("*.html"))
+    assert f"Decision {block}" in readable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from collections.abc import Callable
@@ -11,14 +12,27 @@ from typing import Any
 import pytest
 from command_line_calls import Said
 
-from stillwatch.cli import drill
+from stillwatch.cli import drill, drill_text
 from stillwatch.cli.drill_gateway import Answered, open_gateway
-from stillwatch.cli.drill_probes import BEGIN_US, ROUTES, logged_probes, probe_log, probe_marking, probe_surface
+from stillwatch.cli.drill_probes import (
+    BEGIN_US,
+    ROUTES,
+    logged_probes,
+    mark_account,
+    probe_log,
+    probe_marking,
+    probe_surface,
+)
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.gateway.marking import Engine, Marks
 from stillwatch.governance.drill_checks import log_outcome, marking_outcome, surface_outcome
 from stillwatch.governance.drills import ControlState
-from stillwatch.simulation.upstream import running
+from stillwatch.records.mark import MarkKey, MarkLevel
+from stillwatch.simulation.drill_traffic import ACCOUNT_HEADER
+from stillwatch.simulation.upstream import Upstream, running
+from stillwatch.watermark.key_file import key_lines
+from stillwatch.watermark.marking.sglang import gateway_fields
+from stillwatch.watermark.marking.word_model import WordModel, tokenizer_file, word_tokenizer
 
 Stillwatch = Callable[..., Said]
 
@@ -82,7 +96,7 @@ def test_the_other_drills_run_as_their_examples_stand(verb: Any, ledger: str, st
 
 @pytest.mark.parametrize(("engine", "expected"), [(Engine.VLLM, "handle-1"), (Engine.SGLANG, "00aa")])
 def test_marking_turned_off_on_one_route_fails_within_one_run(tmp_path: Path, engine: Engine, expected: str) -> None:
-    with open_gateway(tmp_path, seed=1, marks=Marks(engine=engine, keys={"handle-1": "00aa"})) as gateway:
+    with open_gateway(tmp_path, seed=1, marks=Marks(engine=engine, keys={"handle-1": {"key": "00aa"}})) as gateway:
         whole = probe_marking(gateway, gateway.send, "handle-1", 4)
         with running(gateway.upstream) as unguarded:  # a second way to the same model, past the guard
 
@@ -106,7 +120,7 @@ def test_marking_turned_off_on_one_route_fails_within_one_run(tmp_path: Path, en
 
 
 def test_marking_with_another_key_or_an_engine_that_takes_none_fails(tmp_path: Path) -> None:
-    with open_gateway(tmp_path, seed=1, marks=Marks(engine=Engine.SGLANG, keys={"other": "00aa"})) as gateway:
+    with open_gateway(tmp_path, seed=1, marks=Marks(engine=Engine.SGLANG, keys={"other": {"key": "00aa"}})) as gateway:
         seen = probe_marking(gateway, gateway.send, "handle-1", 2)
     state, _, figures = marking_outcome(seen, "00aa")
     assert state is ControlState.MEASURED_FAIL
@@ -183,3 +197,96 @@ def test_options_that_cannot_be_used_are_told_before_anything_runs(stillwatch: S
         said = stillwatch(*shlex.split(line))
         assert said.code == ExitCode.USAGE, said.err
         assert words in said.err
+
+
+GUMBEL = "sglang-gumbel@murmur3-v1"
+
+
+def key_file(path: Path, *keys: MarkKey) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(key_lines(keys))
+    return path
+
+
+def mark_key(
+    handle: str, *, scheme: str = GUMBEL, level: MarkLevel = MarkLevel.CAMPAIGN, words: int = 1, **more: int
+) -> MarkKey:
+    raw = hashlib.sha256(handle.encode()).digest()[: 8 * words]
+    parameters = tuple(sorted({"context_width": 4, **more}.items()))
+    return MarkKey(
+        handle=handle, scheme=scheme, parameters=parameters, level=level, assigned_to="c-1", key=raw, tokenizer_digest="", issued_us=0
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("engine", "scheme", "words"), [("sglang", GUMBEL, 1), ("vllm", "sglang-dual@murmur3-v1", 2)])
+def test_the_key_is_found_in_the_text_of_every_route_and_in_nobody_elses(
+    ledger: str, stillwatch: Stillwatch, engine: str, scheme: str, words: int
+) -> None:
+    key = mark_key("mk-on", scheme=scheme, words=words)
+    key_file(Path("keys.jsonl"), key, mark_key("mk-provider", level=MarkLevel.PROVIDER))
+    said = stillwatch(
+        *shlex.split(f"drill marking --engine {engine} --keys keys.jsonl --samples 6 --json --fail-on-miss {ledger}")
+    )
+    assert said.code == ExitCode.DONE, said.err
+    assert said.document["state"] == "measured-pass"
+    text = said.document["figures"]["text"]
+    assert {name for name, one in text.items() if one["found"]} == set(ROUTES)
+    assert {name for name, one in text.items() if not one["found"]} == {f"{route} without a mark" for route in ROUTES}
+    assert [one["kind"] for one in said.document["claims"]][:4] == ["claim"] * 4
+    assert key.key.hex()[:16] not in said.out + said.err
+
+
+def test_a_dark_route_has_no_mark_in_its_text_and_fails(tmp_path: Path) -> None:
+    key = mark_key("mk-on")
+    probe = drill_text.TextProbe(key=key, samples=6, tokens=128)
+    upstream = Upstream(seed=1, words=drill_text._marking_words(key, WordModel(1)))
+    marks = Marks(engine=Engine.SGLANG, keys=gateway_fields([key]))
+    with open_gateway(tmp_path, seed=1, marks=marks, upstream=upstream) as gateway, running(upstream) as unguarded:
+        account = mark_account(gateway, key.handle)
+
+        def around(path: str, headers: dict[str, str], body: bytes) -> Answered:
+            kept, gateway.url = gateway.url, unguarded if path == ROUTES["messages"] else gateway.url
+            try:
+                return gateway.send(path, headers, body)
+            finally:
+                gateway.url = kept
+
+        texts = drill_text.answers_by_route(around, {ACCOUNT_HEADER: account}, probe)
+    state, why, figures, claims = drill_text.in_texts(texts, {}, probe, word_tokenizer())
+    assert state is ControlState.MEASURED_FAIL
+    assert [route for route, one in figures.items() if not one["found"]] == ["messages"]
+    assert "not found on messages" in why
+    assert "too little text to exclude it on messages" in why
+    silent = drill_text.in_texts({**texts, "messages": []}, {}, probe, word_tokenizer())
+    assert silent[0] is ControlState.MEASURED_FAIL
+    stray = drill_text.in_texts({"chat": texts["chat"]}, {"chat": texts["chat"]}, probe, word_tokenizer())
+    assert stray[0] is ControlState.MEASURED_FAIL
+    assert "found where no mark was asked for" in stray[1]
+    assert len(claims) == 4
+
+
+def test_the_drill_of_marks_in_text_at_ones_own_gateway(ledger: str, stillwatch: Stillwatch, tmp_path: Path) -> None:
+    key = mark_key("mk-on")
+    key_file(Path("keys.jsonl"), key, mark_key("mk-other"))
+    Path("tokenizer.json").write_bytes(tokenizer_file())
+    upstream = Upstream(seed=1, words=drill_text._marking_words(key, WordModel(1)))
+    (tmp_path / "gateway").mkdir()
+    marks = Marks(engine=Engine.SGLANG, keys=gateway_fields([key]))
+    with open_gateway(tmp_path / "gateway", seed=1, marks=marks, upstream=upstream) as gateway:
+        Path("headers").write_text(f"{ACCOUNT_HEADER}: {mark_account(gateway, key.handle)}\n")
+        line = f"drill marking --keys keys.jsonl --url {gateway.url} --headers-file headers --samples 6 --answer-tokens 128 --json"
+        said = stillwatch(*shlex.split(f"{line} --handle mk-on --tokenizer tokenizer.json"))
+        assert said.code == ExitCode.DONE, said.err
+        assert said.document["state"] == "measured-pass"
+        other = stillwatch(*shlex.split(f"{line} --handle mk-other --tokenizer tokenizer.json --fail-on-miss"))
+        assert other.code == ExitCode.DRILL_MISSED
+        assert "needs --tokenizer" in stillwatch(*shlex.split(f"{line} --handle mk-on")).err
+        assert "name it with --handle" in stillwatch(*shlex.split(line)).err
+
+
+def test_the_check_in_text_says_what_it_cannot_use(ledger: str, stillwatch: Stillwatch) -> None:
+    key_file(Path("keys.jsonl"), mark_key("mk-green", scheme="green-bernoulli@v1"))
+    said = stillwatch(*shlex.split("drill marking --keys keys.jsonl"))
+    assert said.code == ExitCode.USAGE
+    assert "Name your own gateway with --url" in said.err
+    assert "name the keys with --keys" in stillwatch(*shlex.split("drill marking --handle mk-green")).err

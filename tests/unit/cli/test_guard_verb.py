@@ -175,13 +175,13 @@ def test_killed_under_load_the_client_hears_of_it_and_nothing_is_answered_twice(
         ),
         (
             ["--engine", "sglang", "--mark-keys", "open.jsonl"],
-            ExitCode.INPUT,
-            "open.jsonl: others may read it, and it holds keys; chmod 600 it.",
+            ExitCode.USAGE,
+            "open.jsonl: others than its owner may read or change it; run chmod 600 on it",
         ),
         (
             ["--engine", "sglang", "--mark-keys", "long.jsonl"],
-            ExitCode.INPUT,
-            "long.jsonl: key 1 is none of 1 to 16 hexadecimal digits",
+            ExitCode.USAGE,
+            "key h has 9 bytes, expected 8, or 16 of a dual key",
         ),
         (
             ["--log", "no/such/folder"],
@@ -200,9 +200,13 @@ def test_what_cannot_be_used_is_said(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.jsonl").write_text('{"api_key_id":"key-1","account_id":"a"}\n{"api_key_id":"key-2"}\n')
-    (tmp_path / "open.jsonl").write_text('{"handle":"h","key_hex":"ab"}\n')
+    line = {
+        "handle": "h", "scheme": "sglang-gumbel@murmur3-v1", "parameters": {"context_width": 4}, "level": "campaign",
+        "assigned_to": "c-7", "key_hex": "0123456789abcdef01", "issued": "2026-11-01T00:00:00+00:00",
+    }  # fmt: skip
+    (tmp_path / "open.jsonl").write_text(json.dumps(line))
     (tmp_path / "open.jsonl").chmod(0o644)
-    (tmp_path / "long.jsonl").write_text('{"handle":"h","key_hex":"0123456789abcdef0"}\n')
+    (tmp_path / "long.jsonl").write_text(json.dumps(line))
     (tmp_path / "long.jsonl").chmod(0o600)
     checks = [] if "--log" in more else ["--check"]
     done = stillwatch("guard", "--upstream", "http://127.0.0.1:9", *more, *checks)

@@ -31,7 +31,8 @@ HEADER = "x-account-id"
 ACCOUNTS = {f"a-{action.value}": number for number, action in enumerate(Action)}
 """An account for each action, by the row of its entry."""
 MARK_KEY = "c0ffee0123456789"
-SGLANG = Marks(engine=Engine.SGLANG, keys={"mark-7": MARK_KEY})
+MARK_FIELD = {"key": MARK_KEY, "context_window": 4}
+SGLANG = Marks(engine=Engine.SGLANG, keys={"mark-7": MARK_FIELD})
 VLLM = Marks(engine=Engine.VLLM)
 
 

@@ -13,7 +13,7 @@ import pytest
 from asgi_world import uvicorn_running
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
-from gateway_world import HEADER, SGLANG, door, loaded
+from gateway_world import HEADER, MARK_FIELD, SGLANG, door, loaded
 
 from stillwatch.gateway.admission import Admission
 from stillwatch.gateway.exchange_log import ExchangeLog
@@ -92,7 +92,7 @@ def test_a_body_in_parts_reaches_the_application_whole_once_and_with_its_length(
     assert json.loads(inner.body) == {
         "model": "m",
         "messages": [{"role": "user", "content": "Hi"}],
-        "watermark": {"key": "c0ffee0123456789"},
+        "watermark": MARK_FIELD,
     }
     headers = dict(inner.scopes[0]["headers"])
     assert headers[b"content-length"] == str(len(inner.body)).encode()
@@ -186,7 +186,7 @@ def test_inside_fastapi_over_a_real_server() -> None:
             )
             for account in ("a-mark", "a-block")
         }
-    assert answers["a-mark"].json()["watermark"] == {"key": "c0ffee0123456789"}
+    assert answers["a-mark"].json()["watermark"] == MARK_FIELD
     assert answers["a-block"].status_code == 403
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from asgi_world import serving_asgi
-from gateway_world import HEADER, MARK_KEY, SGLANG, VLLM, Running, door, finished, guarding
+from gateway_world import HEADER, MARK_FIELD, SGLANG, VLLM, Running, door, finished, guarding
 
 from stillwatch.gateway.marking import STRIPPED, VLLM_ARGUMENT, Marks
 from stillwatch.records.decision import Action
@@ -64,9 +64,7 @@ def expected_body(sent: bytes, action: Action, engine: str, path: str, *, forbid
     left = sent.replace(FORBIDDEN.encode(), b"") if forbidden else sent
     if action is not Action.MARK or engine == "none" or path == "/v1/embeddings":
         return left
-    put: dict[str, Any] = (
-        {"watermark": {"key": MARK_KEY}} if engine == "sglang" else {"vllm_xargs": {VLLM_ARGUMENT: "mark-7"}}
-    )
+    put: dict[str, Any] = {"watermark": MARK_FIELD} if engine == "sglang" else {"vllm_xargs": {VLLM_ARGUMENT: "mark-7"}}
     member = json.dumps(put, separators=(",", ":"))[1:-1]
     end = left.rindex(b"}")
     return left[:end] + b"," + member.encode() + left[end:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -29,10 +30,20 @@ CLAUSE = "general@1/no-pooling"
 APPEAL = "appeals@example.com"
 HOUR_US = 3_600 * 1_000_000
 HANDLE, MARK = "campaign-7", "00ff00ff00ff00ff"
+MARK_FIELD = {"key": MARK, "context_window": 4}
 RATE = 1
 """Requests a minute of the account that is throttled: a burst of one."""
 OURS = {"a-mark": 0, "a-throttle": 1, "a-challenge": 2, "a-block": 3, "a-block-open": 4}
 """Accounts of the bundle and their rows; any other account is allowed."""
+
+
+def key_line(handle: str, key_hex: str, **more: Any) -> dict[str, Any]:
+    """Give a key of SGLang's as `stillwatch keys export --in-use` writes it."""
+    return {
+        "handle": handle, "scheme": "sglang-gumbel@murmur3-v1", "parameters": {"context_width": 4}, "level": "campaign",
+        "assigned_to": "c-7", "key_hex": key_hex, "tokenizer_digest": "", "issued": "2026-11-01T00:00:00+00:00", "retired": None,
+        "commitment": "", **more,
+    }  # fmt: skip
 
 
 def environment_of(name: str, program: str) -> Path:
@@ -91,7 +102,7 @@ def write_files(
     new.rename(folder / "gateway.bundle")
     (folder / "bundle.pub").write_text(KEY.verifier.text())
     keys = folder / "marks.jsonl"
-    keys.write_text(f'{{"handle": "{HANDLE}", "key_hex": "{MARK}"}}\n')
+    keys.write_text(f"{json.dumps(key_line(HANDLE, MARK))}\n")
     keys.chmod(0o600)
 
 

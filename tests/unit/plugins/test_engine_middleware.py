@@ -101,7 +101,7 @@ def test_the_engine_gets_the_mark_by_its_own_interface(guarded: tuple[str, str, 
     url, name, seen = guarded
     marks = {
         "vllm": {"vllm_xargs": {"stillwatch_key": products.HANDLE}},
-        "sglang": {"watermark": {"key": products.MARK}},
+        "sglang": {"watermark": products.MARK_FIELD},
     }
     sent = {"vllm_xargs": {"x": 1}, "watermark": {"key": "ab"}, "watermarking": False}
     assert ask(url, "a-mark", **sent).status_code == 200
@@ -148,7 +148,7 @@ def test_a_newer_bundle_is_taken_up_and_the_log_has_a_line_for_each(
     [
         ({"STILLWATCH_BUNDLE_KEY": None}, "STILLWATCH_BUNDLE_KEY is not set"),
         ({"STILLWATCH_ENGINE": "triton"}, "STILLWATCH_ENGINE: got 'triton', expected none or sglang or vllm"),
-        ({"STILLWATCH_MARK_KEYS": None}, "STILLWATCH_MARK_KEYS is not set or empty"),
+        ({"STILLWATCH_MARK_KEYS": None}, "STILLWATCH_MARK_KEYS is not set; expected"),
         ({"STILLWATCH_BUNDLE_POLL": "soon"}, "STILLWATCH_BUNDLE_POLL: got 'soon', expected a number from 0"),
         ({"STILLWATCH_LOG": "/nowhere/log"}, "the log /nowhere/log cannot be opened"),
     ],

@@ -25,7 +25,7 @@ from stillwatch.gateway.settings import RunningGuard, settings_of
 from stillwatch.simulation.upstream import Misbehaviour, Upstream, running
 
 BODY = b'{"model": "still-1", "seed": 12345678901234567890, "messages": [{"role": "user", "content": "hello"}]}'
-MARKED = BODY[:-1] + b',"watermark":{"key":"' + products.MARK.encode() + b'"}}'
+MARKED = BODY[:-1] + b',"watermark":{"key":"' + products.MARK.encode() + b'","context_window":4}}'
 CHAT = "/v1/chat/completions"
 FILTERS = ("ext_authz", "ext_proc")
 REFUSALS = {"a-block": (403, "account-suspended"), "a-challenge": (403, "verification-required")}

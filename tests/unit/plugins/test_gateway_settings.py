@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import products
@@ -37,7 +38,7 @@ def test_everything_that_is_set_is_used(tmp_path: Path) -> None:
     )
     assert (found.identity.account_header, found.identity.trusted_hops) == ("x-account-id", 2)
     assert found.identity.key_accounts == {"key-1": "a-1", "key-2": "a-1"}
-    assert (found.marks.engine, found.marks.keys) == (Engine.SGLANG, {products.HANDLE: products.MARK})
+    assert (found.marks.engine, found.marks.keys) == (Engine.SGLANG, {products.HANDLE: products.MARK_FIELD})
 
 
 @pytest.mark.parametrize("name", ["BUNDLE", "BUNDLE_KEY", "BUNDLE_FOR", "BUNDLE_STATE"])
@@ -52,22 +53,43 @@ def test_what_is_needed_is_asked_for_by_name(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("content", "mode", "said"),
     [
-        ('{"handle": "c", "key_hex": "00112233445566778899"}', 0o600, "1 to 16 hexadecimal digits"),
-        ('{"handle": "c", "key_hex": "secretsecret"}', 0o600, "1 to 16 hexadecimal digits"),
-        ('{"handle": "c"}', 0o600, "expected a JSON object with handle and key_hex"),
-        ('{"handle": "c", "key_hex": "01"}\n{"handle": "c", "key_hex": "02"}', 0o600, "each handle once"),
-        ('{"handle": "c", "key_hex": "01"}', 0o644, "chmod 600"),
+        ([("c", "00112233445566778899")], 0o600, "has 10 bytes, expected 8, or 16 of a dual key"),
+        ([("c", "secretsecret")], 0o600, "key_hex of hex digits"),
+        ([], 0o600, "holds no key"),
+        ([("c", "0011" * 4), ("c", "0022" * 4)], 0o600, "handle c comes twice"),
+        ([("c", "0011" * 4)], 0o644, "chmod 600"),
     ],
 )
-def test_keys_of_marks_are_checked_and_never_repeated(tmp_path: Path, content: str, mode: int, said: str) -> None:
+def test_keys_of_marks_are_checked_and_never_repeated(
+    tmp_path: Path, content: list[tuple[str, str]], mode: int, said: str
+) -> None:
     products.write_files(tmp_path)
     keys = tmp_path / "marks.jsonl"
-    keys.write_text(content)
+    keys.write_text("".join(f"{json.dumps(products.key_line(*one))}\n" for one in content))
     keys.chmod(mode)
     with pytest.raises(GatewaySettingError, match=said) as raised:
         settings_of(products.settings_in(tmp_path))
     assert "secret" not in str(raised.value)
     assert "0011" not in str(raised.value)
+
+
+def test_keys_of_other_engines_are_passed_over_and_a_dual_key_gives_key_a(tmp_path: Path) -> None:
+    products.write_files(tmp_path)
+    lines = (
+        products.key_line("g", "0011" * 4, scheme="green-bernoulli@v1"),
+        products.key_line("d", "0022" * 8, scheme="sglang-dual@murmur3-v1", parameters={"context_width": 2}),
+        products.key_line("old", "0033" * 4, retired="2026-11-02T00:00:00+00:00"),
+    )
+    keys = tmp_path / "marks.jsonl"
+    keys.write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+    found = settings_of(products.settings_in(tmp_path)).marks
+    assert dict(found.keys) == {"d": {"key": "0022" * 4, "context_window": 2}}
+    assert "0022" not in repr(found)
+    keys.write_text(f"{json.dumps(lines[0])}\n")
+    with pytest.raises(GatewaySettingError, match="no key in use of SGLang's schemes"):
+        settings_of(products.settings_in(tmp_path))
+    # vLLM's workers read the same variable; its gateway hands handles on and needs no key.
+    assert not settings_of(products.settings_in(tmp_path, engine="vllm")).marks.keys
 
 
 @pytest.mark.parametrize("key", ["bundle_key", "key_accounts"])

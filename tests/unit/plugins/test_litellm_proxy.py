@@ -198,7 +198,7 @@ def test_the_five_actions(proxy: Proxy, route: str, model: str, stream: bool) ->
     marked = proxy.ask(route, model, "a-mark", stream=stream)
     assert marked.status_code == 200
     body = proxy.last_body()
-    assert body.pop("watermark") == {"key": products.MARK}
+    assert body.pop("watermark") == products.MARK_FIELD
     assert canonical_bytes(body) == canonical_bytes(plain), "the mark's member is the only difference"
     assert not [name for name in marked.headers if "stillwatch" in name], "a mark is announced by its clause alone"
 
@@ -237,7 +237,7 @@ def test_what_no_client_may_set_reaches_no_model(proxy: Proxy, route: str, model
         assert answer.status_code == 200
         assert not STRIPPED & proxy.last_body().keys()
     proxy.ask(route, model, "a-mark", stream=False, extra_body={**sent, "top_k": 5})
-    assert proxy.last_body()["watermark"] == {"key": products.MARK}
+    assert proxy.last_body()["watermark"] == products.MARK_FIELD
     assert not (STRIPPED - {"watermark"}) & proxy.last_body().keys()
 
 
@@ -245,7 +245,7 @@ def test_a_second_try_that_the_client_orders_is_marked_and_stripped_as_well(prox
     order = [{"model": "m-vllm", "extra_body": {"watermark": {"key": "ab"}, "top_k": 5}}]
     proxy.upstream.misbehaviour = Misbehaviour(fail_status=500)
     try:
-        for account, mark in (("a-mark", {"key": products.MARK}), ("a-nobody", None)):
+        for account, mark in (("a-mark", products.MARK_FIELD), ("a-nobody", None)):
             begun = proxy.reached()
             proxy.ask("/v1/chat/completions", "m-openai", account, stream=False, fallbacks=order)
             bodies = [json.loads(one.body) for one in list(proxy.upstream.asked)[begun:]]
@@ -294,7 +294,7 @@ def test_official_anthropic_sdk(proxy: Proxy) -> None:
         assert one.messages.create(**message).content[0].text
         with one.messages.stream(**message) as stream:
             assert stream.get_final_text()
-    assert proxy.last_body()["watermark"] == {"key": products.MARK}
+    assert proxy.last_body()["watermark"] == products.MARK_FIELD
 
 
 def test_a_file_for_batches_is_refused_whole_or_marked_line_by_line(proxy: Proxy) -> None:
@@ -325,7 +325,7 @@ def test_a_file_for_batches_is_refused_whole_or_marked_line_by_line(proxy: Proxy
     assert not any(STRIPPED & body.keys() for body in plain)
     assert upload("a-mark").status_code == 200
     marked = bodies()
-    assert [body.pop("watermark") for body in marked] == [{"key": products.MARK}] * 3
+    assert [body.pop("watermark") for body in marked] == [products.MARK_FIELD] * 3
     assert canonical_bytes(marked) == canonical_bytes(plain)
     order = {"input_file_id": "file-0", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
     reached = proxy.reached()
@@ -343,7 +343,7 @@ def test_other_routes(proxy: Proxy) -> None:
     assert proxy.post("/v1/embeddings", "a-mark", embeddings).status_code == 200
     assert "watermark" not in proxy.last_body()
     assert proxy.post("/v1/completions", "a-mark", {"model": "m-vllm", "prompt": "hello"}).status_code == 200
-    assert proxy.last_body()["watermark"] == {"key": products.MARK}
+    assert proxy.last_body()["watermark"] == products.MARK_FIELD
 
 
 PASS_THROUGH = {
@@ -363,7 +363,7 @@ def test_pass_through_routes_do_not_go_past_the_guard(proxy: Proxy, what: str) -
     assert not STRIPPED & plain.keys()
     assert proxy.post(path, "a-mark", body).status_code == 200
     marked = proxy.last_body()
-    assert marked.pop("watermark") == {"key": products.MARK}
+    assert marked.pop("watermark") == products.MARK_FIELD
     assert canonical_bytes(marked) == canonical_bytes(plain)
     for account, (status, reason, _) in REFUSALS.items():
         begun = time.monotonic()
@@ -396,7 +396,7 @@ def test_no_odd_request_goes_past_the_guard(proxy: Proxy, route: str) -> None:
         answer = proxy.ask(route, "m-vllm", "a-mark", stream=False, **odd)
         assert answer.status_code in {200, 400}, odd
         if answer.status_code == 200:
-            assert proxy.last_body()["watermark"] == {"key": products.MARK}
+            assert proxy.last_body()["watermark"] == products.MARK_FIELD
 
 
 def proxy_log(proxy: Proxy, at_least: int = 0) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from stillwatch.watermark.marking.mark_rows import (  # noqa: E402
     truncated,
 )
 from stillwatch.watermark.marking.row_mark import Draw, RowMark, row_mark_of  # noqa: E402
-from stillwatch.watermark.marking.sglang import gateway_keys, watermark_field  # noqa: E402
+from stillwatch.watermark.marking.sglang import gateway_fields, watermark_field  # noqa: E402
 from stillwatch.watermark.marking.transformers_processor import MarkLogitsProcessor  # noqa: E402
 from stillwatch.watermark.marking.uniform_hash import context_hashes, key_states, token_hashes  # noqa: E402
 from stillwatch.watermark.token_files import Document  # noqa: E402
@@ -219,7 +219,7 @@ def test_sglangs_field_carries_key_a() -> None:
     rng = np.random.default_rng(9)
     dual, green = mark_key(rng, "mk-d", DUAL, context_width=3), mark_key(rng, "mk-e")
     assert watermark_field(dual) == {"key": dual.key[:8].hex(), "context_window": 3}
-    assert gateway_keys((dual, green)) == {"mk-d": dual.key[:8].hex()}
+    assert gateway_fields((dual, green)) == {"mk-d": watermark_field(dual)}
 
 
 def test_a_green_mark_is_left_at_temperature_0(model: object) -> None:

@@ -85,7 +85,7 @@ def bundle_files(
     entries = sorted(
         {one.item.entry_index for one in unsealed}
         | {step.entry_index for step in custody}
-        | (set() if terms.shared else _sealed_runs(unsealed))  # a sealed run names log files
+        | (set() if terms.shared else _entries_named(unsealed))  # a sealed run names log files, a decision accounts
     )
     checkpoints = _checkpoints(ledger, entries)
     last = checkpoints[-1]
@@ -249,13 +249,17 @@ def _opened(one: UnsealedItem, disclosed: Mapping[str, Disclosure]) -> OpenedIte
     )
 
 
-def _sealed_runs(unsealed: Sequence[UnsealedItem]) -> set[int]:
-    """Return the entries that sealed the runs of a case."""
-    found = set()
-    for one in unsealed:
-        _, entry = one.disclosures.get("sealed_entry", ("", None)) if one.item.kind is ItemKind.RUN else ("", None)
-        found |= {entry} if isinstance(entry, int) else set()
-    return found
+_NAMED: Mapping[ItemKind, tuple[str, ...]] = {
+    ItemKind.RUN: ("sealed_entry",),
+    ItemKind.DECISION: ("proposed_entry", "approved_entry"),
+}
+"""Kind to the fields that name another entry of the ledger."""
+
+
+def _entries_named(unsealed: Sequence[UnsealedItem]) -> set[int]:
+    """Return the entries that sealed the runs of a case, and those that hold its decisions and approvals."""
+    named = (one.disclosures.get(name, ("", None))[1] for one in unsealed for name in _NAMED.get(one.item.kind, ()))
+    return {entry for entry in named if isinstance(entry, int)}
 
 
 def _checkpoints(ledger: Ledger, entries: Sequence[int]) -> list[Checkpoint]:

@@ -306,11 +306,30 @@ def _of_decision(item: OpenedItem) -> list[ElementStatement]:
     fields = item.fields
     if "action" not in fields:
         return []
+    if "decision" in fields:
+        return [(forms.GATE, Statement(text=_decided(item), label=Label.OBSERVED, entries=(item.entry_index,)))]
     clause = f" under clause {fields['clause']}" if fields.get("clause") else ""
     when = f" on {time_text(_whole(fields, 'decided_us', item))}" if "decided_us" in fields else ""
     gate = f" The gate that was evaded: {fields['gate']}." if fields.get("gate") else ""
     text = f"Decision: {fields['action']}{clause}{when}.{gate}"
     return [(forms.GATE, Statement(text=text, label=Label.OBSERVED, entries=(item.entry_index,)))]
+
+
+def _decided(item: OpenedItem) -> str:
+    """Say a decision of the ledger, as far as its fields may be shown."""
+    fields = item.fields
+    members, clauses = _list(fields.get("members", ())), ", ".join(map(str, _list(fields.get("clauses", ()))))
+    whom = f" about {len(members)} accounts" if members else ""
+    text = (
+        f"Decision {fields['decision']}{whom} of campaign {fields.get('campaign_id', 'of this case')}: {fields['action']}"
+        f"{f' under {clauses}' if clauses else ''}, from {time_text(_whole(fields, 'from_us', item))}, proposed as entry "
+        f"{fields.get('proposed_entry')} of the log"
+    )
+    if fields.get("approved_entry") is not None:
+        text += f" and approved by somebody else as entry {fields['approved_entry']}"
+    older = ", ".join(map(str, _list(fields.get("supersedes", ()))))
+    count = len(_list(fields.get("evaluations", ())))
+    return f"{text}.{f' It supersedes {older}.' if older else ''}{f' {count} evaluations can be made again.' if count else ''}"
 
 
 def _of_report(item: OpenedItem) -> list[ElementStatement]:

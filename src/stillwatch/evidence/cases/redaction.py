@@ -23,7 +23,13 @@ SHOWN_WHEN_SHARED: Mapping[ItemKind, frozenset[str]] = {
     ItemKind.RUN: frozenset({"version", "engine", "fdr", "input_digest", "output_digest", "counts", "tests_not_run", "formats", "sealed_entry"}),
     ItemKind.EXCHANGE: frozenset({"claim", "time_us", "model", "source_digest", "source_file_digest", "source_length"}),
     ItemKind.TERMS: frozenset({"terms_version", "terms_digest", "accepted_us", "clauses"}),
-    ItemKind.DECISION: frozenset({"action", "clause", "decided_us", "gate"}),
+    ItemKind.DECISION: frozenset(
+        {
+            "action", "clause", "decided_us", "gate", "decision", "campaign_id", "finding", "terms", "would", "claims", "clauses", "recorded",
+            "evaluations", "policies", "remark", "from_us", "until_us", "when_stale", "supersedes", "proposed_entry", "approved_entry",
+            "approved_us",
+        }
+    ),
     ItemKind.CLAIM: frozenset({"claim"}),
     ItemKind.RELEASES: frozenset({"suspect", "releases", "source"}),
     ItemKind.REPORT: frozenset({"about", "digest", "claims"}),

@@ -9,6 +9,7 @@ The field holds a raw key: it exists between gateway and engine only, and no log
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from stillwatch.records.mark import MarkKey
@@ -28,7 +29,7 @@ def watermark_field(key: MarkKey) -> dict[str, Any]:
         The value of `watermark`: key in hex and width of the context.
 
     Raises:
-        MarkingError: for a key of another scheme.
+        MarkingError: for a key of another scheme or length.
     """
     parameters = dict(key.parameters)
     width = parameters.get("context_width")
@@ -36,13 +37,13 @@ def watermark_field(key: MarkKey) -> dict[str, Any]:
         raise MarkingError(
             f"key {key.handle} is for {key.scheme}, expected one of SGLang's schemes with a context_width of 1 to 64"
         )
+    if len(key.key) not in {KEY_BYTES, 2 * KEY_BYTES}:
+        raise MarkingError(f"key {key.handle} has {len(key.key)} bytes, expected 8, or 16 of a dual key")
     return {"key": key.key[:KEY_BYTES].hex(), "context_window": width}
 
 
-def gateway_keys(keys: tuple[MarkKey, ...]) -> dict[str, str]:
-    """Give the gateway's table from handle to key in hex, of the keys in use that SGLang can mark with."""
+def gateway_fields(keys: Sequence[MarkKey]) -> dict[str, dict[str, Any]]:
+    """Give the gateway's table from handle to request field, of the keys that are not retired and that SGLang can mark with."""
     return {
-        key.handle: key.key[:KEY_BYTES].hex()
-        for key in keys
-        if key.scheme.startswith("sglang-") and key.retired_us is None
+        key.handle: watermark_field(key) for key in keys if key.scheme.startswith("sglang-") and key.retired_us is None
     }
