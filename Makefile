@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-gateway results docs picture clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-gateway results docs picture clean distclean install install-test install-bench bench-marks
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -69,6 +69,15 @@ bench-gateway: install-bench ## the gateway: what guard, middleware and reverse 
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.gateway_latency --out build/benchmarks/gateway_latency.json
 
+# Wheels are fetched but never installed: benchmarks/marks_peers.py takes out the modules of the detectors alone.
+PEER_WHEELS := vllm==0.33.0 sglang==0.5.23 synthid-text==0.2.1 markllm==0.1.5 textseal==0.0.5 msgspec==0.22.0
+
+bench-marks: install-bench ## detection of marks on one core, beside vLLM, SGLang, transformers, synthid-text, MarkLLM and textseal
+	@mkdir -p build/benchmarks build/peers/wheels
+	@$(PIP) --editable '.[marks,models]'
+	@PIP_CONSTRAINT= $(PY) -m pip download --quiet --no-deps --dest build/peers/wheels $(PEER_WHEELS)
+	@$(PY) -m benchmarks.marks_speed --wheels build/peers/wheels --out build/benchmarks/marks_speed.json
+
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
 	@$(PY) -m benchmarks.results $(RESULTS)
@@ -111,7 +120,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(PY)
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/.installed
 	$(SAY) "installing what the tests need"
-	@$(PIP) --editable '.[gateway,spark,postgres,sharing,private-intersection]' $$($(GROUP) test)
+	@$(PIP) --editable '.[gateway,spark,postgres,sharing,private-intersection,marks]' $$($(GROUP) test)
 	@touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt | $(VENV)/.installed

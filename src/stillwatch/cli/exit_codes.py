@@ -96,6 +96,12 @@ ERROR_CODES = {
     "stillwatch.suspects.errors.JournalError": ExitCode.UNVERIFIED,
     "stillwatch.suspects.errors.PlanChangedError": ExitCode.UNVERIFIED,
     "stillwatch.suspects.errors.SuspectError": ExitCode.INPUT,
+    "stillwatch.watermark.errors.SchemeError": ExitCode.USAGE,
+    "stillwatch.watermark.errors.TokenizerMissingError": ExitCode.MISSING,
+    "stillwatch.watermark.errors.WatermarkError": ExitCode.INPUT,
+    "stillwatch.watermark.keys.errors.MasterSecretError": ExitCode.USAGE,
+    "stillwatch.watermark.keys.errors.MissingHsmLibraryError": ExitCode.MISSING,
+    "stillwatch.watermark.keys.errors.OpeningError": ExitCode.UNVERIFIED,
 }
 """Error class to code, the nearest class in its own tree first. Names, so that no package is loaded for its errors only."""
 

@@ -29,8 +29,10 @@ from stillwatch.cli import (
     formats,
     guard,
     indicators,
+    keys,
     ledger,
     shadow,
+    mark,
     simulate,
     suspect,
     terms,
@@ -60,6 +62,8 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (drill.HELP, drill.VERBS),
     (indicators.HELP, indicators.VERBS),
     (suspect.HELP, suspect.VERBS),
+    (keys.HELP, keys.VERBS),
+    (mark.HELP, mark.VERBS),
     (version.HELP, version.version),
 )
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -1,6 +1,6 @@
-"""Access: who may do what, and a ledger entry for every look at text.
+"""Access: who may do what, and a ledger entry for every look at text and at mark keys.
 
-Takes a ledger and names of actors. Gives permission or raises; hands out text only after the look was recorded. Roles stand in the
+Takes a ledger and names of actors. Gives permission or raises; hands out text and keys only after the look was recorded. Roles stand in the
 store, and every change of them is an entry in the same transaction, so that the two agree; `ledger_audit.py` compares them.
 
 What this guards: people who work through stillwatch. Whoever can read the log files or the store with other tools can do so
@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from stillwatch.evidence.errors import AccessError
-from stillwatch.evidence.ledger import LONGEST_ACTOR, Clock, Ledger, begin_ledger, check_word
+from stillwatch.evidence.ledger import LONGEST_ACTOR, Alongside, Clock, Ledger, begin_ledger, check_word
 from stillwatch.integrity.canonical import canonical_bytes
 from stillwatch.integrity.signing import SignerKey
 from stillwatch.records.ledger import NewEntry, RoleAssignment
@@ -27,7 +27,12 @@ ROLE_ASSIGNED = "role assigned"
 ROLE_REVOKED = "role revoked"
 TEXT_LOOKED_AT = "text looked at"
 TEXT_REFUSED = "text refused"
-RESERVED_KINDS = frozenset({BEGUN, ROLE_ASSIGNED, ROLE_REVOKED, TEXT_LOOKED_AT, TEXT_REFUSED})
+KEY_REVEALED = "mark key revealed"
+KEYS_EXPORTED = "mark keys exported"
+KEYS_REFUSED = "mark keys refused"
+RESERVED_KINDS = frozenset(
+    {BEGUN, ROLE_ASSIGNED, ROLE_REVOKED, TEXT_LOOKED_AT, TEXT_REFUSED, KEY_REVEALED, KEYS_EXPORTED, KEYS_REFUSED}
+)
 """Kinds that only this module appends, since they must agree with what was done."""
 
 Text = TypeVar("Text")
@@ -61,14 +66,23 @@ class Permission(StrEnum):
     STAMP = "have checkpoints time-stamped"
     COSIGN = "keep cosignatures"
     ASSIGN_ROLES = "assign roles"
+    EXPORT_KEYS = "export mark keys"
+    REVEAL_KEY = "reveal a mark key"
 
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.READ}),
     Role.ANALYST: frozenset(
-        {Permission.READ, Permission.PROVE, Permission.APPEND, Permission.SEAL_RUN, Permission.LOOK_AT_TEXT}
+        {
+            Permission.READ,
+            Permission.PROVE,
+            Permission.APPEND,
+            Permission.SEAL_RUN,
+            Permission.LOOK_AT_TEXT,
+            Permission.EXPORT_KEYS,
+        }
     ),
-    Role.APPROVER: frozenset({Permission.READ, Permission.LOOK_AT_TEXT, Permission.APPROVE}),
+    Role.APPROVER: frozenset({Permission.READ, Permission.LOOK_AT_TEXT, Permission.APPROVE, Permission.REVEAL_KEY}),
     Role.AUDITOR: frozenset({Permission.READ, Permission.PROVE, Permission.STAMP, Permission.COSIGN}),
     Role.ADMIN: frozenset(
         {
@@ -79,6 +93,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.STAMP,
             Permission.COSIGN,
             Permission.ASSIGN_ROLES,
+            Permission.EXPORT_KEYS,
         }
     ),
 }
@@ -194,14 +209,59 @@ class Access:
                 "references": [{"file": one.file, "length": one.length, "offset": one.offset} for one in references],
             }
         )
-        try:
-            self._ledger.append(
-                [NewEntry(kind=TEXT_LOOKED_AT, actor=actor, record=record)], _checking(actor, Permission.LOOK_AT_TEXT)
-            )
-        except AccessError:
-            self._ledger.append([NewEntry(kind=TEXT_REFUSED, actor=actor, record=record)])
-            raise
+        self._record_look(
+            NewEntry(kind=TEXT_LOOKED_AT, actor=actor, record=record),
+            TEXT_REFUSED,
+            _checking(actor, Permission.LOOK_AT_TEXT),
+        )
         return read()
+
+    def hand_out_keys(
+        self,
+        actor: str,
+        handles: Sequence[str],
+        purpose: str,
+        kind: str,
+        alongside: Alongside,
+        read: Callable[[], Text],
+    ) -> Text:
+        """Record that raw mark keys are handed out, then derive them and hand them out.
+
+        The entry is on the disk before the first key is derived. A try that is refused is recorded too.
+
+        Args:
+            actor: who wants them.
+            handles: of the keys.
+            purpose: why, in the actor's words; for example the name of a case.
+            kind: `KEY_REVEALED`, for the world to check; or `KEYS_EXPORTED`, for detectors and engines of one's own.
+            alongside: writes more in the transaction of the entry.
+            read: derives the keys.
+
+        Returns:
+            What `read` gives.
+
+        Raises:
+            AccessError: where no role of the actor allows it.
+            StoreError: where it cannot be recorded; then no key is derived.
+        """
+        record = canonical_bytes({"format": "mark-key-look/v1", "handles": list(handles), "purpose": purpose})
+        permission = Permission.REVEAL_KEY if kind == KEY_REVEALED else Permission.EXPORT_KEYS
+        check = _checking(actor, permission)
+
+        def write(writer: LedgerWriter, indices: range) -> None:
+            check(writer, indices)
+            alongside(writer, indices)
+
+        self._record_look(NewEntry(kind=kind, actor=actor, record=record), KEYS_REFUSED, write)
+        return read()
+
+    def _record_look(self, entry: NewEntry, refused: str, alongside: Alongside) -> None:
+        """Append the entry of a look, or of its refusal."""
+        try:
+            self._ledger.append([entry], alongside)
+        except AccessError:
+            self._ledger.append([NewEntry(kind=refused, actor=entry.actor, record=entry.record)])
+            raise
 
 
 def begin_with_admin(store: LedgerStore, signer: SignerKey, clock: Clock, admin: str) -> Ledger:

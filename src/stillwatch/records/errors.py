@@ -15,6 +15,7 @@ The tree (each package keeps its own branch in `errors.py`)::
      ├── decisions.errors.DecisionsError
      ├── suspects.errors.SuspectError
      ├── governance.errors.GovernanceError
+     ├── watermark.errors.WatermarkError
      └── simulation.errors.SimulationError
 """
 

@@ -21,8 +21,10 @@ from stillwatch.cli import (
     formats,
     guard,
     indicators,
+    keys,
     ledger,
     main,
+    mark,
     simulate,
     suspect,
     terms,
@@ -86,7 +88,9 @@ def test_every_verb_has_its_examples_run_here() -> None:
             formats,
             guard,
             indicators,
+            keys,
             ledger,
+            mark,
             simulate,
             suspect,
             terms,
@@ -128,6 +132,17 @@ def test_suspect(tmp_path: Path) -> None:
     assert "strongly support" in done[3]
     assert (tmp_path / "practice" / "report" / "report.html").exists()
     assert "1 of 1 suspects" in done[4]
+
+
+def test_keys(tmp_path: Path) -> None:
+    """The verbs below it have their examples run in test_keys_verb.py."""
+    (made,) = run_examples(keys.HELP, tmp_path)
+    assert "Keep it secret" in made.stdout
+
+
+def test_mark(tmp_path: Path) -> None:
+    _, detected = run_examples(mark.HELP, tmp_path)
+    assert detected.stdout.count("Found: ") == 2
 
 
 def test_decide_and_bundle(tmp_path: Path) -> None:
