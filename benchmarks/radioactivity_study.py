@@ -246,8 +246,9 @@ def _control_rows(
 
 
 def uniform_p(one: KeyResult, mode: Mode, draw: float) -> float:
-    """Give a p-value that is exactly uniform if the scores are as the null says: a count's steps are filled at random; a sum of mass, whose
-    bound is not exact, is ranked among the decoys.
+    """Give a p-value that is exactly uniform if the scores are as the null says.
+
+    A count's steps are filled at random. A sum of mass, whose bound is not exact, is ranked among the decoys.
     """
     if mode is Mode.MASS:
         return (one.decoys_above + draw) / (one.decoys + 1)

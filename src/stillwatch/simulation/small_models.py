@@ -454,7 +454,8 @@ def _continue(
 ) -> torch.Tensor:
     """Draw `most` tokens after each prompt, [prompts, most]; what follows an END is to be cut."""
     torch = _torch()
-    drawn, held, kept, done = given, None, [], torch.zeros(len(given), dtype=torch.bool)
+    kept: list[Any] = []
+    drawn, held, done = given, None, torch.zeros(len(given), dtype=torch.bool)
     with torch.inference_mode():
         for place in range(most):
             out = model(input_ids=drawn, cache=held, use_cache=True)

@@ -81,9 +81,7 @@ def exponential_sum_log_p(weights: FloatArray, statistic: float) -> float:
     return _bound(slope, cumulant, (1.0 - 1e-12) / float(given.max()), statistic)
 
 
-def _bound(
-    slope: Callable[[float], float], cumulant: Callable[[float], float], high: float, statistic: float
-) -> float:
+def _bound(slope: Callable[[float], float], cumulant: Callable[[float], float], high: float, statistic: float) -> float:
     """Halve [0, high] towards the place where the slope is the statistic, and give the bound there."""
     low = 0.0
     for _ in range(_HALVINGS):

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from stillwatch.suspects.committed_challenges import CommittedChallenges
 from stillwatch.suspects.errors import PlanError
+from stillwatch.suspects.radioactivity import RadioactivityReading, RadioactivityWriting
 from stillwatch.suspects.served_transcript import ServedTranscript
 from stillwatch.suspects.test import SuspectTest
 
-TESTS: tuple[SuspectTest, ...] = (CommittedChallenges(), ServedTranscript())
+TESTS: tuple[SuspectTest, ...] = (
+    CommittedChallenges(),
+    ServedTranscript(),
+    RadioactivityReading(),
+    RadioactivityWriting(),
+)
 
 
 def known_test(method: str) -> SuspectTest:

@@ -18,6 +18,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +29,7 @@ from stillwatch.watermark.detection import KeyResult, KeyScorer, Plan, conclude
 from stillwatch.watermark.power import units_needed
 from stillwatch.watermark.radioactivity.mass import MassScorer, has_mass
 from stillwatch.watermark.radioactivity.places import Reading, ServedContexts, check_width, places_read, places_written
-from stillwatch.watermark.scheme import Scheme
+from stillwatch.watermark.scheme import Scheme, Tokens, Words
 from stillwatch.watermark.schemes import open_scheme
 from stillwatch.watermark.schemes.green_bernoulli import GreenBernoulli
 from stillwatch.watermark.token_files import Document
@@ -101,18 +102,20 @@ class RadioactivityScorer:
     def read(self, readings: Iterable[Reading]) -> int:
         """Add readings; returns how many."""
         count = 0
-        for count, reading in enumerate(readings, start=1):
+        for reading in readings:
+            count += 1
             if self._mass is not None:
                 self._mass.add(reading, self._served)
             else:
-                self._add_likeliest(reading)
+                self._pairs.add_places(partial(self._likeliest, reading))
         return count
 
     def write(self, documents: Iterable[Document]) -> int:
         """Add what the suspect wrote; returns how many documents."""
         count = 0
-        for count, document in enumerate(documents, start=1):
-            self._pairs.add_places(lambda width, one=document: places_written(one, width, self._served))  # type: ignore[misc]  # bound now
+        for document in documents:
+            count += 1
+            self._pairs.add_places(partial(places_written, document, served=self._served))
         return count
 
     def results(self, plan: Plan, input_digest: str = "", progress: Progress | None = None) -> list[KeyResult]:
@@ -132,12 +135,9 @@ class RadioactivityScorer:
             results = self._pairs.results(plan, input_digest, progress)
         return [_about_training(one, self._mode, len(self._keys), plan) for one in results]
 
-    def _add_likeliest(self, reading: Reading) -> None:
-        def places(width: int) -> tuple[object, object]:
-            contexts, rows = places_read(reading, width, self._served)
-            return contexts, reading.alternatives[rows, 0]
-
-        self._pairs.add_places(places)  # type: ignore[arg-type]
+    def _likeliest(self, reading: Reading, width: int) -> tuple[Words, Tokens]:
+        contexts, rows = places_read(reading, width, self._served)
+        return contexts, reading.alternatives[rows, 0]
 
 
 def _about_training(result: KeyResult, mode: Mode, keys: int, plan: Plan) -> KeyResult:
