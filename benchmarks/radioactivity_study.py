@@ -54,6 +54,8 @@ SEED = 20_261_125
 GREEN, GUMBEL = Marking(), Marking(scheme="sglang-gumbel@murmur3-v1")
 SMALL = Shape(vocabulary=32, width=48, layers=2, heads=4, inner=128, context=64)
 LEVELS = (0.1, 0.05, 0.01)
+SHORT, LONG = 0.1, 1.0
+"""How much a teacher heeds tokens before the last one: little where students are to learn, fully for the controls, which learn no mark anyway."""
 Row = dict[str, Any]
 
 
@@ -63,13 +65,14 @@ class Sizes:
 
     answers: int = 2_000
     read: int = 300
-    epochs: int = 6
+    epochs: int = 8
     repeats: int = 2
-    shares: tuple[float, ...] = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+    shares: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
     control_keys: int = 120
     control_read: int = 150
     control_students: int = 100
     control_answers: int = 250
+    control_epochs: int = 6
 
 
 QUICK = Sizes(
@@ -111,10 +114,10 @@ def numbers(one: KeyResult) -> Row:
 class Study:
     """Draws everything from one seed."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, attention: float) -> None:
         """Make the teachers."""
         self.sizes = sizes
-        self.teacher, self.other = teacher(SEED), teacher(SEED + 1)
+        self.teacher, self.other = teacher(SEED, attention=attention), teacher(SEED + 1, attention=attention)
 
     def marked(self, marking: Marking, key: MarkKey, seed: int, count: int | None = None) -> list[TokenExchange]:
         """Give marked answers."""
@@ -131,9 +134,9 @@ class Study:
             (one,) = result_of(model, read, [key], mode, decoys=99)
             yield {**more, "scheme": key.scheme, "mode": mode.value, **numbers(one)}
 
-    def trained_on(self, exchanges: Sequence[TokenExchange], seed: int) -> Any:
+    def trained_on(self, exchanges: Sequence[TokenExchange], seed: int, epochs: int | None = None) -> Any:
         """Train a student."""
-        return student(exchanges, seed, epochs=self.sizes.epochs)
+        return student(exchanges, seed, epochs=epochs or self.sizes.epochs)
 
     def share(self, *, mixing: bool) -> Iterator[Row]:
         """Students of a share of marked answers."""
@@ -151,15 +154,14 @@ class Study:
 
     def paraphrase(self) -> Iterator[Row]:
         """Students of answers of which tokens were drawn anew."""
-        for repeat in range(self.sizes.repeats):
-            seed = SEED + 100 * repeat + 20
-            key = GREEN.key(seed)
-            marked = self.marked(GREEN, key, seed)
-            for share in (0.0, 0.1, 0.25, 0.5, 0.75, 1.0):
-                changed = reworded(self.teacher, marked, share=share, seed=seed + 1)
-                model = self.trained_on(changed, seed + 2)
-                more = {"redrawn": share, "repeat": repeat, "excess_left": mark_excess(changed, key)}
-                yield from self.rows(model, marked[: self.sizes.read], key, more)
+        seed = SEED + 20
+        key = GREEN.key(seed)
+        marked = self.marked(GREEN, key, seed)
+        for share in (0.0, 0.1, 0.25, 0.5, 0.75, 1.0):
+            changed = reworded(self.teacher, marked, share=share, seed=seed + 1)
+            model = self.trained_on(changed, seed + 2)
+            more = {"redrawn": share, "excess_left": mark_excess(changed, key)}
+            yield from self.rows(model, marked[: self.sizes.read], key, more)
 
     def further(self) -> Iterator[Row]:
         """A student of marked answers, trained on with another teacher's."""
@@ -177,8 +179,7 @@ class Study:
         """A student of two campaigns' answers; three keys were issued."""
         seed = SEED + 40
         keys = [GREEN.key(seed + place, handle=name) for place, name in enumerate(("first", "second", "unused"))]
-        half = self.sizes.answers // 2
-        served = [self.marked(GREEN, key, seed + place, half) for place, key in enumerate(keys)]
+        served = [self.marked(GREEN, key, seed + place) for place, key in enumerate(keys)]
         model = self.trained_on([*served[0], *served[1]], seed + 5)
         for key, texts in zip(keys, served, strict=True):
             for one in result_of(model, texts[: self.sizes.read], keys, Mode.MASS, decoys=99):
@@ -201,7 +202,7 @@ class Study:
     def wide(self) -> Iterator[Row]:
         """A context of two tokens: a small vocabulary, whose pairs a student sees often, and a larger one."""
         for shape in (SMALL, SHAPE):
-            seed, model = SEED + 60, teacher(SEED + 60, shape)
+            seed, model = SEED + 60, teacher(SEED + 60, shape, attention=SHORT)
             marking = Marking(width=2)
             key, asked = marking.key(seed), prompts(3 * self.sizes.answers, seed, shape.vocabulary)
             marked = answers(model, asked, seed, key, marking)
@@ -210,11 +211,11 @@ class Study:
 
     def controls(self) -> Iterator[Row]:
         """Suspects that know nothing of the key; three of them with many keys, and many with one key each."""
-        seed = SEED + 70
+        seed, epochs = SEED + 70, self.sizes.control_epochs
         suspects = {
-            "same teacher, unmarked": self.trained_on(self.plain(seed), seed + 1),
-            "other key": self.trained_on(self.marked(GREEN, GREEN.key(seed + 2), seed + 2), seed + 3),
-            "other data": self.trained_on(self.plain(seed + 4, other=True), seed + 5),
+            "same teacher, unmarked": self.trained_on(self.plain(seed), seed + 1, epochs),
+            "other key": self.trained_on(self.marked(GREEN, GREEN.key(seed + 2), seed + 2), seed + 3, epochs),
+            "other data": self.trained_on(self.plain(seed + 4, other=True), seed + 5, epochs),
         }
         asked = prompts(2 * self.sizes.control_read, seed + 6)
         wrote = {name: answers(model, asked, seed + 7) for name, model in suspects.items()}
@@ -228,7 +229,7 @@ class Study:
         for number in range(self.sizes.control_students):
             mine = seed + 5_000 + number
             key = GREEN.key(mine)
-            model = student(self.plain(mine, self.sizes.control_answers), mine, epochs=self.sizes.epochs)
+            model = student(self.plain(mine, self.sizes.control_answers), mine, epochs=epochs)
             read = self.marked(GREEN, key, mine + 20_000, self.sizes.control_read)
             wrote_this = answers(model, asked, mine)
             yield from _control_rows("a student for each key, unmarked", model, read, wrote_this, key, draws)
@@ -281,25 +282,30 @@ def summary(rows: Sequence[Row]) -> list[Row]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run all parts, writing what there is after each."""
+    """Run parts, writing what there is after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="JSON file")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="JSON file; parts that it has and that are not run stay"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
+    parser.add_argument("--parts", nargs="*", help="names of parts; all by default")
     given = parser.parse_args(arguments)
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    study = Study(QUICK if given.quick else Sizes())
+    sizes = QUICK if given.quick else Sizes()
+    before = json.loads(given.out.read_text(encoding="utf-8")) if given.parts and given.out.is_file() else {}
     document: dict[str, Any] = {
-        "version": __version__, "seed": SEED, "date": datetime.now(UTC).date().isoformat(),
-        "machine": asdict(machine()), "sizes": asdict(study.sizes), "seconds": {},
+        **before, "version": __version__, "seed": SEED, "date": datetime.now(UTC).date().isoformat(),
+        "machine": asdict(machine()), "sizes": asdict(sizes), "seconds": before.get("seconds", {}),
     }  # fmt: skip
+    study = Study(sizes, SHORT)
     parts = {
-        "share": study.share(mixing=False), "paraphrase": study.paraphrase(), "further": study.further(),
-        "two_campaigns": study.two_campaigns(), "writing": study.writing(), "wide": study.wide(),
-        "mixing": study.share(mixing=True), "controls": study.controls(),
+        "share": study.share(mixing=False), "mixing": study.share(mixing=True), "paraphrase": study.paraphrase(),
+        "further": study.further(), "two_campaigns": study.two_campaigns(), "writing": study.writing(),
+        "wide": study.wide(), "controls": Study(sizes, LONG).controls(),
     }  # fmt: skip
-    for name, rows in parts.items():
+    for name in given.parts or parts:
         began = time.process_time()
-        document[name] = list(rows)
+        document[name] = list(parts[name])
         document["seconds"][name] = round(time.process_time() - began, 1)
         if name == "controls":
             document["control_summary"] = summary(document[name])

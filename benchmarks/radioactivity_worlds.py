@@ -56,9 +56,22 @@ class Marking:
         return RowMark(draw=Draw.GUMBEL, key=number, width=self.width)
 
 
-def teacher(seed: int, shape: Shape = SHAPE) -> Any:
-    """Make a teacher."""
-    return new_model(shape, seed, spread=SPREAD)
+def teacher(seed: int, shape: Shape = SHAPE, *, attention: float = 1.0) -> Any:
+    """Make a teacher.
+
+    Args:
+        seed: of its weights.
+        shape: its size.
+        attention: what its attention's output is multiplied by. At 1 its next token hangs on all tokens before it in a way that no small student
+            learns from few answers; at 0.1 mostly on the last one.
+    """
+    import torch  # noqa: PLC0415
+
+    model = new_model(shape, seed, spread=SPREAD)
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.self_attn.o_proj.weight *= attention
+    return model
 
 
 def prompts(count: int, seed: int, vocabulary: int = SHAPE.vocabulary) -> list[tuple[int, ...]]:

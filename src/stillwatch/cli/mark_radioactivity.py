@@ -87,9 +87,7 @@ def radioactivity(
     plan = Plan(alpha=alpha, seed=seed, decoys=decoys, gate=not no_gate)
     heard = _Heard(model, predictions, tuple(written or ()))
     with stage_progress(terminal) as progress:
-        mode, scored = heard.scored(
-            served, keys, tokenizer, Fields(answer=field, prompt=prompt_field), plan, progress
-        )
+        mode, scored = heard.scored(served, keys, tokenizer, Fields(answer=field, prompt=prompt_field), plan, progress)
     terminal.say(
         f"{scored.documents:,} texts by {mode.value}; {len(scored.results):,} keys; alpha {alpha:g}. Places whose context the suspect had before it are left out."
     )
