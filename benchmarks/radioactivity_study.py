@@ -65,9 +65,9 @@ class Sizes:
 
     answers: int = 2_000
     read: int = 300
-    epochs: int = 8
-    repeats: int = 2
-    shares: tuple[float, ...] = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+    epochs: int = 6
+    repeats: int = 1
+    shares: tuple[float, ...] = (0.0, 0.1, 0.2, 0.5, 0.75, 1.0)
     control_keys: int = 120
     control_read: int = 150
     control_students: int = 100
@@ -201,7 +201,7 @@ class Study:
 
     def wide(self) -> Iterator[Row]:
         """A context of two tokens: a small vocabulary, whose pairs a student sees often, and a larger one."""
-        for shape in (SMALL, SHAPE):
+        for shape in (SHAPE, SMALL):
             seed, model = SEED + 60, teacher(SEED + 60, shape, attention=SHORT)
             marking = Marking(width=2)
             key, asked = marking.key(seed), prompts(3 * self.sizes.answers, seed, shape.vocabulary)

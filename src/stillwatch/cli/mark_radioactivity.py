@@ -12,7 +12,7 @@ from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption
 from stillwatch.cli.progress_display import stage_progress
-from stillwatch.cli.terminal import open_terminal
+from stillwatch.cli.terminal import Terminal, open_terminal
 from stillwatch.cli.verb_help import VerbHelp
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def radioactivity(
     if sum(one is not None and one != [] for one in (model, predictions, written)) != 1:
         raise OptionError("expected one of --model, --predictions and --written: how the suspect is known.")
     # Kernels and readers are loaded only when a suspect is tested, so that help is instant.
-    from stillwatch.cli.mark_detection import answers_document, answers_table  # noqa: PLC0415
+    from stillwatch.cli.mark_detection import answers_document  # noqa: PLC0415
     from stillwatch.watermark.detection import Plan  # noqa: PLC0415
     from stillwatch.watermark.token_files import Fields  # noqa: PLC0415
 
@@ -88,6 +88,18 @@ def radioactivity(
     heard = _Heard(model, predictions, tuple(written or ()))
     with stage_progress(terminal) as progress:
         mode, scored = heard.scored(served, keys, tokenizer, Fields(answer=field, prompt=prompt_field), plan, progress)
+    _say(terminal, scored, mode, alpha)
+    document: dict[str, Any] = {
+        "verb": "mark radioactivity", "mode": mode.value, "alpha": alpha, "log10_alpha": math.log10(alpha), **answers_document(scored),
+    }  # fmt: skip
+    terminal.document(document)
+    return ExitCode.DONE
+
+
+def _say(terminal: Terminal, scored: Scored, mode: Mode, alpha: float) -> None:
+    """Tell people what was found."""
+    from stillwatch.cli.mark_detection import answers_table  # noqa: PLC0415
+
     terminal.say(
         f"{scored.documents:,} texts by {mode.value}; {len(scored.results):,} keys; alpha {alpha:g}. Places whose context the suspect had before it are left out."
     )
@@ -100,11 +112,6 @@ def radioactivity(
         needed = sorted({one.answer.needed for one in scored.results if hasattr(one.answer, "needed")})
         if needed:
             terminal.say(f"To conclude: {'; '.join(needed[:3])}.")
-    document: dict[str, Any] = {
-        "verb": "mark radioactivity", "mode": mode.value, "alpha": alpha, "log10_alpha": math.log10(alpha), **answers_document(scored),
-    }  # fmt: skip
-    terminal.document(document)
-    return ExitCode.DONE
 
 
 class _Heard:

@@ -16,6 +16,7 @@ not show: how the suspect came by the answers. Paraphrased answers, few of them,
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,7 +93,7 @@ class _Prepared:
     digest: str
 
 
-class _Radioactivity:
+class _Radioactivity(ABC):
     """What both tests have in common."""
 
     __slots__ = ()
@@ -138,13 +139,15 @@ class _Radioactivity:
             ),
         )  # fmt: skip
 
+    @abstractmethod
     def _mode(self, plan: _Prepared) -> Mode:
-        raise NotImplementedError
+        """Say by what the suspect is scored."""
 
+    @abstractmethod
     def _heard(
         self, setting: Setting, plan: _Prepared, observations: Observations, party: str
     ) -> tuple[list[Reading], list[Document]]:
-        raise NotImplementedError
+        """Give what a party predicted and what it wrote."""
 
     def _results(
         self, setting: Setting, plan: _Prepared, observations: Observations, party: str, mode: Mode

@@ -64,7 +64,7 @@ def test_the_pieces_of_a_text_are_the_text(make, tmp_path: Path) -> None:
 
 
 def test_word_pieces_are_refused(tmp_path: Path) -> None:
-    model = tokenizers_library.Tokenizer(tokenizers_library.models.WordPiece({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    model = tokenizers_library.Tokenizer(tokenizers_library.models.WordPiece({"[UNK]": 0, "a": 1}))
     model.save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(TokenizerError, match="WordPiece"):
         open_pieces(tmp_path / "tokenizer.json")

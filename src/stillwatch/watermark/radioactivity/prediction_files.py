@@ -20,6 +20,7 @@ import numpy as np
 
 from stillwatch.watermark.errors import TokenFileError
 from stillwatch.watermark.radioactivity.places import NO_TOKEN, Reading
+from stillwatch.watermark.scheme import Tokens
 
 
 def read_predictions(path: Path) -> Iterator[Reading]:
@@ -57,11 +58,8 @@ def _reading(line: str, where: str) -> Reading:
             if told is not None:
                 given = [told[index]] if isinstance(told[index], (int, float)) else told[index]
                 chances.append([math.exp(min(0.0, float(one))) for one in given])
-        tokens = np.array([*prompt, *text], dtype=np.int64)
-        if tokens.ndim != 1 or (len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < NO_TOKEN):
-            raise ValueError
         return Reading(
-            tokens=tokens.astype(np.uint32), places=np.array(places, dtype=np.int64),
+            tokens=_ids([*prompt, *text]), places=np.array(places, dtype=np.int64),
             alternatives=_filled(ids, NO_TOKEN, np.uint32),
             probabilities=None if told is None else _same(_filled(chances, 0.0, np.float64), ids, chances),
         )  # fmt: skip
@@ -69,6 +67,14 @@ def _reading(line: str, where: str) -> Reading:
         raise TokenFileError(
             f"{where}: is no prediction; expected token_ids and top_ids, lists of whole numbers, and log_probs of the same form, or none"
         ) from None
+
+
+def _ids(given: Sequence[int]) -> Tokens:
+    """Refuse what are no token ids."""
+    tokens = np.array(given, dtype=np.int64)
+    if tokens.ndim != 1 or (len(tokens) and not 0 <= int(tokens.min()) <= int(tokens.max()) < NO_TOKEN):
+        raise ValueError
+    return tokens.astype(np.uint32)
 
 
 def _filled(rows: Sequence[Sequence[Any]], nothing: float, kind: Any) -> Any:
