@@ -24,7 +24,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-gateway results docs picture clean distclean install install-test install-bench bench-marks
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-gateway bench-radioactivity results docs picture clean distclean install install-test install-bench bench-marks
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -77,6 +77,11 @@ bench-marks: install-bench ## detection of marks on one core, beside vLLM, SGLan
 	@$(PIP) --editable '.[marks,models]'
 	@PIP_CONSTRAINT= $(PY) -m pip download --quiet --no-deps --dest build/peers/wheels $(PEER_WHEELS)
 	@$(PY) -m benchmarks.marks_speed --wheels build/peers/wheels --out build/benchmarks/marks_speed.json
+
+bench-radioactivity: install-bench ## radioactivity: students of marked answers, and controls; about ten minutes of one core
+	@mkdir -p build/benchmarks
+	@$(PIP) --editable '.[marks,models]'
+	@$(PY) -m benchmarks.radioactivity_study --out build/benchmarks/radioactivity_study.json
 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"
