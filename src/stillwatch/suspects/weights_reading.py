@@ -75,7 +75,9 @@ class WeightsReader:
         return self._own is not None
 
     def read(self, documents: Iterable[Document]) -> Iterator[Reading]:
-        """Read documents; one that is longer than the model's context is read as far as that reaches.
+        """Read documents.
+
+        One that is longer than the model's context is read as far as that reaches; with another tokenizer it is left out.
 
         Raises:
             MaterialError: for ids that the model has not.
