@@ -28,7 +28,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-marks bench-gateway bench-litellm results docs picture install-litellm install-envoy install-presidio install-oscal pins clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-gateway bench-marks bench-radioactivity results docs picture install-litellm install-envoy install-oscal install-presidio pins clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -83,6 +83,9 @@ bench-own-use: install-bench install-test ## the audit of own use: speed, recall
 	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.own_use --out build/benchmarks/own_use.json
 
+bench-gateway: install-bench ## the gateway: what guard, middleware and reverse proxy add to a request, open loop
+	@$(PY) -m benchmarks.gateway_latency --out build/benchmarks/gateway_latency.json
+
 # Wheels are fetched but never installed: benchmarks/marks_peers.py takes out the modules of the detectors alone.
 PEER_WHEELS := vllm==0.33.0 sglang==0.5.23 synthid-text==0.2.1 markllm==0.1.5 textseal==0.0.5 msgspec==0.22.0
 
@@ -92,13 +95,9 @@ bench-marks: install-bench ## detection of marks on one core, beside vLLM, SGLan
 	@PIP_CONSTRAINT= $(PY) -m pip download --quiet --no-deps --dest build/peers/wheels $(PEER_WHEELS)
 	@$(PY) -m benchmarks.marks_speed --wheels build/peers/wheels --out build/benchmarks/marks_speed.json
 
-bench-gateway: install-bench ## the gateway: what guard, middleware and reverse proxy add to a request, open loop
-	@$(PY) -m benchmarks.gateway_latency --out build/benchmarks/gateway_latency.json
-
-bench-litellm: install-bench install-litellm ## throughput of the LiteLLM proxy with the guard beside without, in turns
-	@mkdir -p build/benchmarks
-	@$(PIP) --editable '.[gateway]'
-	@$(PY) -m benchmarks.litellm_throughput --out build/benchmarks/litellm_throughput.json
+bench-radioactivity: install-bench ## radioactivity: students of marked answers, and controls; about ten minutes of one core
+	@$(PIP) --editable '.[marks,models]'
+	@$(PY) -m benchmarks.radioactivity_study --out build/benchmarks/radioactivity_study.json
 
 results: install-bench ## measure everything that docs/results.md states; RESULTS=--quick to see that it runs
 	$(SAY) "measuring; this takes long"

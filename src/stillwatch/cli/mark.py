@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stillwatch.cli import mark_example, mark_lint, mark_scan
+from stillwatch.cli import mark_example, mark_lint, mark_radioactivity, mark_scan
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption, bytes_of
@@ -96,6 +96,7 @@ VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (mark_example.HELP, mark_example.example),
     (DETECT_HELP, detect),
     (mark_scan.HELP, mark_scan.scan),
+    (mark_radioactivity.HELP, mark_radioactivity.radioactivity),
     (mark_lint.HELP, mark_lint.lint),
 )
 """The verbs below `mark`, in the order of the help."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import struct
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -283,6 +283,7 @@ def sample(
     seed: int,
     temperature: float = 1.0,
     batch: int = 512,
+    change: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> list[tuple[int, ...]]:
     """Draw one answer to each prompt from a model's own distribution; say a prompt twice for two answers.
 
@@ -293,6 +294,8 @@ def sample(
         seed: of all draws.
         temperature: above 0; 1 is the model's own distribution.
         batch: answers drawn side by side.
+        change: what changes the scores before each draw, as a logits processor does: takes the tokens so far [rows, length] and the
+            logits [rows, vocabulary], and gives logits.
 
     Returns:
         Answers in the order of the prompts, without the BEGIN or END that ended them, each of at least one token: the first token
@@ -308,7 +311,7 @@ def sample(
         for start in range(0, len(members), batch):
             chosen = members[start : start + batch]
             given = torch.tensor([list(prompts[index]) for index in chosen])
-            drawn = _continue(model, given, most, temperature, generator)
+            drawn = _continue(model, given, most, temperature, generator, change)
             for index, row in zip(chosen, drawn.tolist(), strict=True):
                 stops = [place for place, token in enumerate(row) if token in (BEGIN, END)]
                 answers[index] = tuple(row[: stops[0]] if stops else row)
@@ -442,11 +445,17 @@ def _batch(exchanges: Sequence[TokenExchange], *, ending: bool) -> tuple[torch.T
 
 
 def _continue(
-    model: LlamaForCausalLM, given: torch.Tensor, most: int, temperature: float, generator: torch.Generator
+    model: LlamaForCausalLM,
+    given: torch.Tensor,
+    most: int,
+    temperature: float,
+    generator: torch.Generator,
+    change: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None,
 ) -> torch.Tensor:
     """Draw `most` tokens after each prompt, [prompts, most]; what follows an END is to be cut."""
     torch = _torch()
-    drawn, held, kept, done = given, None, [], torch.zeros(len(given), dtype=torch.bool)
+    kept: list[Any] = []
+    drawn, held, done = given, None, torch.zeros(len(given), dtype=torch.bool)
     with torch.inference_mode():
         for place in range(most):
             out = model(input_ids=drawn, cache=held, use_cache=True)
@@ -454,6 +463,8 @@ def _continue(
             logits = out.logits[:, -1] / temperature
             if place == 0:
                 logits[:, [BEGIN, END]] = -torch.inf
+            if change is not None:
+                logits = change(torch.cat([given, *kept], dim=1), logits)
             drawn = torch.multinomial(torch.softmax(logits, dim=-1), 1, generator=generator)
             kept.append(drawn)
             done |= (drawn[:, 0] == BEGIN) | (drawn[:, 0] == END)

@@ -43,7 +43,7 @@ DRAFT_NAMES = {
     "budget", "seed",
 }  # fmt: skip
 LARGEST_SEED = 2**53
-CODE = ("suspects", "statistics", "records/suspect.py", "records/claim.py")
+CODE = ("suspects", "watermark", "statistics", "records/suspect.py", "records/claim.py")
 """What draws queries and conclusions."""
 
 

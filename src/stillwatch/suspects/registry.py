@@ -9,6 +9,7 @@ from stillwatch.suspects.errors import PlanError
 from stillwatch.suspects.identity import IdentityLeak
 from stillwatch.suspects.kinship_screen import KinshipScreen
 from stillwatch.suspects.order_memory import OrderMemory
+from stillwatch.suspects.radioactivity import RadioactivityReading, RadioactivityWriting
 from stillwatch.suspects.served_transcript import ServedTranscript
 from stillwatch.suspects.test import SuspectTest
 from stillwatch.suspects.tokenizer_screen import TokenizerScreen
@@ -24,6 +25,8 @@ TESTS: tuple[SuspectTest, ...] = (
     OrderMemory(),
     EndpointTracking(),
     IdentityLeak(),
+    RadioactivityReading(),
+    RadioactivityWriting(),
 )
 
 

@@ -17,7 +17,7 @@ What it does not show: that a model was trained on the text, or who put the text
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ from stillwatch.statistics.false_discovery import holm_adjusted
 from stillwatch.statistics.intervals import binomial_acceptance
 from stillwatch.watermark.errors import MarkKeyError
 from stillwatch.watermark.power import units_needed
-from stillwatch.watermark.scheme import Keys, Scheme, Totals, Words, key_row, scheme_units
+from stillwatch.watermark.scheme import Keys, Scheme, Tokens, Totals, Words, key_row, scheme_units
 from stillwatch.watermark.schemes import open_scheme
 from stillwatch.watermark.token_files import Document
 from stillwatch.watermark.unit_store import DEFAULT_MEMORY, UnitStore
@@ -135,6 +135,15 @@ class KeyScorer:
                 self._stores[mark].add(scheme_units(scheme, document.tokens), unless_in=prompt)
         return tokens
 
+    def add_places(self, places: Callable[[int], tuple[Words, Tokens]]) -> None:
+        """Add chosen places instead of whole documents.
+
+        Args:
+            places: gives, for a width of context, the contexts `[n, width]` and the tokens `[n]` that are to be scored after them.
+        """
+        for mark, (scheme, _) in self._groups.items():
+            self._stores[mark].add(scheme.units_of(*places(scheme.context_width)))
+
     def results(self, plan: Plan, input_digest: str = "", progress: Progress | None = None) -> list[KeyResult]:
         """Score all keys and conclude.
 
@@ -146,36 +155,40 @@ class KeyScorer:
         Returns:
             One result for each key, in the order of the keys.
         """
-        measured: list[_Measured | None] = [None] * len(self.keys)
+        measured: list[Measured | None] = [None] * len(self.keys)
         rng = np.random.default_rng(plan.seed)
         listener = progress or Silent()
         listener.begin("scoring keys", None)
         for mark, (scheme, places) in self._groups.items():
             rows = np.stack([key_row(scheme, self.keys[place]) for place in places])
             number = scheme.decoys if plan.decoys is None else plan.decoys
-            decoys = _decoy_keys(scheme, rows, number, rng)
+            decoys = decoy_keys(scheme, rows, number, rng)
             every = _score(scheme, self._stores[mark].parts(), np.concatenate([rows, decoys]), listener)
             for row, one in enumerate(_measure(scheme, every, len(rows))):
                 measured[places[row]] = one
         listener.end()
-        return _conclude(self.keys, [one for one in measured if one is not None], plan, input_digest)
+        return conclude(self.keys, [one for one in measured if one is not None], plan, input_digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Measured:
+class Measured:
     """Numbers of one key before any conclusion."""
 
     scheme: Scheme
     count: int
+    """Distinct units."""
     statistic: float
     log_p: float
+    """Natural."""
     decoys: int
     above: int
+    """Decoys that score at least as much."""
     rejected: int
+    """Decoys whose own p-value is at most 1 %."""
 
 
-def _decoy_keys(scheme: Scheme, rows: Keys, number: int, rng: np.random.Generator) -> Keys:
-    """Draw random keys. Where keys have a part that belongs to the provider, decoys share it."""
+def decoy_keys(scheme: Scheme, rows: Keys, number: int, rng: np.random.Generator) -> Keys:
+    """Draw random keys `[number, key_words]`. Where keys have a part that belongs to the provider, decoys share it."""
     decoys = rng.integers(0, 2**64, size=(number, scheme.key_words), dtype=np.uint64)
     own = scheme.key_words - scheme.shared_words
     decoys[:, own:] = rows[0, own:]
@@ -195,7 +208,7 @@ def _score(scheme: Scheme, parts: Iterable[Words], keys: Keys, progress: Progres
     return sums
 
 
-def _measure(scheme: Scheme, every: Totals, keys: int) -> list[_Measured]:
+def _measure(scheme: Scheme, every: Totals, keys: int) -> list[Measured]:
     """Rank each of the first keys among the decoys, which come after them."""
     counts, statistics = every.counts, every.statistics
     if (counts == counts[0]).all():
@@ -209,7 +222,7 @@ def _measure(scheme: Scheme, every: Totals, keys: int) -> list[_Measured]:
         ranked, own = np.sort(scores[keys:]), scores[:keys]
         rejected = int((ranked >= -math.log(_TRUST_LEVEL)).sum())
     return [
-        _Measured(
+        Measured(
             scheme=scheme,
             count=int(counts[row]),
             statistic=float(statistics[row]),
@@ -234,8 +247,18 @@ def _rejected(scheme: Scheme, count: int, ranked: NDArray[np.float64]) -> int:
     return len(ranked) - low
 
 
-def _conclude(keys: Sequence[MarkKey], measured: Sequence[_Measured], plan: Plan, input_digest: str) -> list[KeyResult]:
-    """Test the provider's keys, then the others behind their gate."""
+def conclude(keys: Sequence[MarkKey], measured: Sequence[Measured], plan: Plan, input_digest: str) -> list[KeyResult]:
+    """Test the provider's keys, then the others behind their gate.
+
+    Args:
+        keys: all keys.
+        measured: numbers of each, in the same order.
+        plan: level and gate.
+        input_digest: of what was scored.
+
+    Returns:
+        One result for each key, in the order of the keys.
+    """
     providers = [place for place, key in enumerate(keys) if key.level is MarkLevel.PROVIDER]
     others = [place for place in range(len(keys)) if place not in set(providers)]
     gated = plan.gate and bool(providers) and bool(others)
@@ -253,7 +276,7 @@ def _conclude(keys: Sequence[MarkKey], measured: Sequence[_Measured], plan: Plan
 
 
 def _result(
-    key: MarkKey, one: _Measured, adjusted_p: float, family: int, is_open: bool, plan: Plan, input_digest: str
+    key: MarkKey, one: Measured, adjusted_p: float, family: int, is_open: bool, plan: Plan, input_digest: str
 ) -> KeyResult:
     """State what follows for one key."""
     refusal = _refusal(one, family, is_open, plan)
@@ -282,7 +305,7 @@ def _result(
     )  # fmt: skip
 
 
-def _refusal(one: _Measured, family: int, is_open: bool, plan: Plan) -> tuple[str, str] | None:
+def _refusal(one: Measured, family: int, is_open: bool, plan: Plan) -> tuple[str, str] | None:
     """Say why nothing may be concluded about a key, and what would be needed; null where something may."""
     if one.count == 0:
         return "the corpus has no place that this scheme scores", "documents longer than the scheme's context"
@@ -315,7 +338,7 @@ def _refusal(one: _Measured, family: int, is_open: bool, plan: Plan) -> tuple[st
     return None
 
 
-def _statement(key: MarkKey, one: _Measured, adjusted_p: float, family: int, found: bool, needed: int) -> str:
+def _statement(key: MarkKey, one: Measured, adjusted_p: float, family: int, found: bool, needed: int) -> str:
     """Say the result in a sentence."""
     whose = f"{key.level.value} key {key.handle} ({key.assigned_to})"
     numbers = (

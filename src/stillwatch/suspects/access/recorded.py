@@ -1,7 +1,8 @@
 """Recorded answers: a party that was asked before, by others or by hand, read from a file of JSON lines.
 
 A line is `{"prompt": ..., "answers": [...]}`, with `system` where there was one, or `{"prompt": ..., "continuation": ..., "tokens": [[text, log
-probability], ...]}`. The first query for a prompt gets its first answer, the next one its next; a prompt without an answer left is unanswered.
+probability], ...]}`, where a token may have a third part with its alternatives, `[[text, log probability], ...]`. The first query
+for a prompt gets its first answer, the next one its next; a prompt without an answer left is unanswered.
 """
 
 from __future__ import annotations
@@ -11,7 +12,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stillwatch.records.suspect import Ability, Answer, Observation, Party, Query, Scored, Token, Unanswered
+from stillwatch.records.suspect import (
+    Ability,
+    Alternative,
+    Answer,
+    Observation,
+    Party,
+    Query,
+    Scored,
+    Token,
+    Unanswered,
+)
 from stillwatch.suspects.access.endpoint import Clock
 from stillwatch.suspects.access.protocol import Collector
 from stillwatch.suspects.access.settings import check_names, needed
@@ -60,14 +71,25 @@ class RecordedAnswers:
             self._answers.setdefault(asked, []).extend(str(one) for one in line["answers"])
         else:
             self._scores[asked] = tuple(
-                Token(text=str(text), log_prob=None if value is None else float(value))
-                for text, value in line["tokens"]
+                Token(
+                    text=str(text),
+                    log_prob=None if value is None else float(value),
+                    alternatives=tuple(
+                        Alternative(token=str(name), log_prob=float(number)) for name, number in (others or [[]])[0]
+                    ),
+                )
+                for text, value, *others in line["tokens"]
             )
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """Text, and scores where some were recorded."""
-        return frozenset({Ability.ANSWER, Ability.SAMPLE} | ({Ability.SCORE} if self._scores else set()))
+        """Text, scores where some were recorded, and log-probabilities where some have alternatives."""
+        told = any(token.alternatives for tokens in self._scores.values() for token in tokens)
+        return frozenset(
+            {Ability.ANSWER, Ability.SAMPLE}
+            | ({Ability.SCORE} if self._scores else set())
+            | ({Ability.LOGPROBS} if told else set())
+        )
 
     async def answer(self, queries: Sequence[Query]) -> AsyncIterator[Observation]:
         """Take recorded text; see `Access.answer`."""
