@@ -250,7 +250,8 @@ class SuspectServer:
     def _behind(self, *, scoring: bool = False) -> TextModel:
         """Choose the model that answers this request."""
         drifted = Misbehaviour.DRIFTS in self._wrong and self.requests > self._after
-        mixed = Misbehaviour.MIXES_MODELS in self._wrong and self.requests % 3 == 0
+        # Spread by the golden ratio (Knuth, volume 3, 6.4): a third in any run of requests, and no period that a prober could fall in step with.
+        mixed = Misbehaviour.MIXES_MODELS in self._wrong and self.requests * 2_654_435_769 % 2**32 < 2**32 // 3
         by_another = scoring and Misbehaviour.SCORES_BY_ANOTHER in self._wrong
         return self._other if drifted or mixed or by_another else self._model
 

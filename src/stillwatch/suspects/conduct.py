@@ -27,6 +27,8 @@ from stillwatch.suspects.probes import PROBE
 
 TOLERANCE = 0.05
 """Nats a token by which the same text may be scored differently in two rounds: arithmetic in batches is not exact."""
+UNSTEADY = 0.1
+"""Share of answers at temperature 0 that may differ from the usual one of their probe: engines that batch are not exact at ties."""
 TEMPLATE_TOKENS = 48
 """Tokens beyond one for each byte that a template may add to a prompt."""
 DRIFT_ALPHA = 0.001
@@ -216,7 +218,7 @@ def _does_not_repeat(heard: Heard) -> Iterable[Conduct]:
         yield _wrong(heard, "mixes up answers", seen, *EVERYTHING)
     rounds = sum(len(row) for row in likeliest.values())
     differ = rounds - sum(count for _, count in usual.values())
-    if rounds and differ / rounds > 0.25 and not strange:
+    if rounds and differ / rounds > UNSTEADY and not strange:
         seen = f"{differ} of {rounds} answers at temperature 0 are not the usual one for their probe"
         yield _wrong(
             heard,

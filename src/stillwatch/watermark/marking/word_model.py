@@ -34,7 +34,9 @@ class WordModel:
         """Take the seed."""
         self._seed = seed
 
-    def answer(self, prompt: str, length: int, sample: int, scheme: Scheme | None, key: bytes = b"") -> list[str]:
+    def answer(
+        self, prompt: str, length: int, sample: int, scheme: Scheme | None, key: bytes | None = None
+    ) -> list[str]:
         """Answer a prompt.
 
         Args:
@@ -42,7 +44,7 @@ class WordModel:
             length: words, 0 or more.
             sample: number of the draw; under a key, most of an answer does not depend on it.
             scheme: of SGLang's; null for no mark.
-            key: of the scheme, 8 bytes a word.
+            key: of the scheme, 8 bytes a word; null where nothing is marked.
 
         Returns:
             Words of the vocabulary.
@@ -50,7 +52,7 @@ class WordModel:
         tokens = ids_of(prompt).tolist()
         first = len(tokens)
         draws = np.random.default_rng(_number(self._seed, prompt, sample))
-        words = np.frombuffer(key, dtype=">u8").astype(np.uint64)
+        words = np.frombuffer(key or b"", dtype=">u8").astype(np.uint64)
         seen: set[tuple[int, ...]] = set()
         for _ in range(length):
             table = np.random.default_rng(_number(self._seed, prompt, tokens[-1] if tokens else -1))
