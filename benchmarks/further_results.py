@@ -155,7 +155,7 @@ def marks_speed(document: Mapping[str, Any]) -> Lines:
         rows.append(
             [
                 one["scheme"],
-                *(f"{part.get('token_keys_per_second', 0) / 1e6:,.1f}" if part else "" for part in (single, many)),
+                *(f"{part['token_keys_per_second'] / 1e6:,.3g}" if part else "" for part in (single, many)),
                 f"{many.get('keys', 1):,}",
             ]
         )
