@@ -137,6 +137,18 @@ def training_data(
         list[Path] | None,
         typer.Option("--licensed", metavar="DIR", help="A set that is licensed; near-duplicates of it are named."),
     ] = None,
+    mark_keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--mark-keys", metavar="FILE", help="Keys of marks to look for, ours or others', as `mark scan` reads them."
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokenizer", metavar="FILE", help="Of the marked texts; not needed where the set holds token ids."
+        ),
+    ] = None,
     fail_on_findings: Annotated[
         bool, typer.Option("--fail-on-findings", help="End with exit code 10 where something is forbidden or unknown.")
     ] = False,
@@ -149,9 +161,10 @@ def training_data(
 
     terminal = open_terminal(as_json=as_json)
     prepare_folder(out, "--out")
+    marks = None if mark_keys is None else training_data_audit.MarksAsked(keys=mark_keys, tokenizer=tokenizer)
     with stage_progress(terminal) as progress:
         done = training_data_audit.run(
-            folder, out, licences, tuple(licensed or ()), progress, dt.datetime.now(dt.UTC).date()
+            folder, out, licences, tuple(licensed or ()), marks, progress, dt.datetime.now(dt.UTC).date()
         )
     for one in done["findings"]:
         terminal.say(

@@ -76,11 +76,11 @@ def scan(
     from stillwatch.watermark.token_files import corpus_digest  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
-    files = _files(paths)
+    files = scan_files(paths)
     issued = read_key_file(keys)
-    opened = _tokenizer(tokenizer, issued)
+    opened = scan_tokenizer(tokenizer, issued)
     with stage_progress(terminal) as progress, TokenSpool() as spool:
-        _read(spool, files, opened, field, progress)
+        read_documents(spool, files, opened, field, progress)
         result = scan_documents(spool, issued, level=fdr, memory_bytes=memory_bytes, progress=progress)
     digest = corpus_digest(files)
     statements, short = key_statements(result, alpha, digest), untested(result)
@@ -137,7 +137,7 @@ def _numbers(result: ScanResult, digest: str) -> dict[str, Any]:
     }
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def scan_files(paths: Sequence[Path]) -> list[Path]:
     """Give the files of folders, in the order of their paths, and the files that were named.
 
     Raises:
@@ -156,7 +156,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _tokenizer(path: Path | None, keys: Sequence[MarkKey]) -> Tokenizer | None:
+def scan_tokenizer(path: Path | None, keys: Sequence[MarkKey]) -> Tokenizer | None:
     """Open the tokenizer, and refuse one that the keys were not used under."""
     if path is None:
         return None
@@ -172,7 +172,7 @@ def _tokenizer(path: Path | None, keys: Sequence[MarkKey]) -> Tokenizer | None:
     return opened
 
 
-def _read(
+def read_documents(
     spool: TokenSpool, files: Sequence[Path], tokenizer: Tokenizer | None, field: str | None, progress: Progress
 ) -> None:
     """Read every document into the spool; its name is file and number in the file, from 1."""

@@ -9,6 +9,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from stillwatch.governance.clean_hands.licences import (
     SHIPPED_PROVIDERS,
     UNKNOWN,
     ProviderTerms,
+    provider_named,
     read_providers,
 )
 from stillwatch.governance.clean_hands.near_copies import NearCopies
@@ -31,11 +33,18 @@ if TYPE_CHECKING:
 
 BATCH = 2_000
 ENDINGS = (".jsonl", ".json", ".jsonl.gz", ".jsonl.zst", ".parquet", ".txt", ".md")
+MARKS_LEVEL = 0.01
 NO_TERMS = "no terms in the register"
 
 
 def run(
-    folder: Path, out: Path, licences: Path | None, licensed: Sequence[Path], progress: Progress, today: dt.date
+    folder: Path,
+    out: Path,
+    licences: Path | None,
+    licensed: Sequence[Path],
+    marks: MarksAsked | None,
+    progress: Progress,
+    today: dt.date,
 ) -> dict[str, Any]:
     """Audit a folder, write the page and the document, and give the document.
 
@@ -59,6 +68,9 @@ def run(
             _count_signs(batch, name, providers, statements, copies, counts)
         progress.advance(1)
     progress.end()
+    for name, owner, handle in _marked(folder, marks, progress) if marks is not None else ():
+        known = provider_named(owner, providers)
+        counts[name, known.provider if known else owner, "mark", handle] += 1
     terms = {one.provider: one for one in providers}
     findings = [_finding(key, count, rows_of_file[key[0]], terms) for key, count in sorted(counts.items())]
     document: dict[str, Any] = {
@@ -73,6 +85,35 @@ def run(
         unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(out / file_name)
     return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarksAsked:
+    """Marks to look for."""
+
+    keys: Path
+    """Key file, as `mark scan` reads it."""
+    tokenizer: Path | None
+    """Needed where the set holds texts."""
+
+
+def _marked(folder: Path, marks: MarksAsked, progress: Progress) -> Iterator[tuple[str, str, str]]:
+    """Give file, whose key, and the key's handle for every document that bears a mark, at a false-discovery rate of 1 % over documents."""
+    from stillwatch.cli.mark_scan import read_documents, scan_files, scan_tokenizer  # noqa: PLC0415
+    from stillwatch.watermark.key_file import read_key_file  # noqa: PLC0415
+    from stillwatch.watermark.scan.documents import scan_documents  # noqa: PLC0415
+    from stillwatch.watermark.scan.spool import TokenSpool  # noqa: PLC0415
+
+    issued = read_key_file(marks.keys)
+    owners = {one.handle: one.assigned_to for one in issued}
+    with TokenSpool() as spool:
+        read_documents(spool, scan_files([folder]), scan_tokenizer(marks.tokenizer, issued), None, progress)
+        result = scan_documents(spool, issued, level=MARKS_LEVEL, memory_bytes=1 << 30, progress=progress)
+    for one in result.selected:
+        path = Path(one.name.rpartition("#")[0])
+        name = str(path.relative_to(folder)) if folder.is_dir() else path.name
+        for key in one.keys:
+            yield name, owners[key.handle], key.handle
 
 
 def training_files(folder: Path) -> list[Path]:

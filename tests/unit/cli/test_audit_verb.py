@@ -274,3 +274,20 @@ def test_the_examples_of_the_verbs_below_work(stillwatch: Stillwatch, tmp_path: 
 
             said = stillwatch(*shlex.split(example)[1:])
             assert said.code == ExitCode.DONE, said.err
+
+
+def test_marks_in_training_data_are_found_by_their_keys(stillwatch: Stillwatch, tmp_path: Path) -> None:
+    made = stillwatch("mark", "example", "--out", "marked", "--json")
+    assert made.code == ExitCode.DONE, made.err
+    Path("dataset").mkdir()
+    Path("marked/answers.jsonl").rename("dataset/answers.jsonl")
+    done = stillwatch(
+        "audit", "training-data", "dataset", "--out", "hands", "--mark-keys", "marked/keys.jsonl", "--json"
+    )
+    assert done.code == ExitCode.DONE, done.err
+    found = [one for one in done.document["findings"] if one["sign"] == "mark"]
+    assert found
+    assert {one["file"] for one in found} == {"answers.jsonl"}
+    assert {one["state"] for one in found} == {"unknown"}, "whose key it is says nothing of terms"
+    without = stillwatch("audit", "training-data", "dataset", "--out", "hands", "--json").document
+    assert [one for one in without["findings"] if one["sign"] == "mark"] == []
