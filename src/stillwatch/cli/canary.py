@@ -188,11 +188,8 @@ def serve_table(
         for account, (_, targets) in held.items()
         if account in told
     }
-    unfinished = out.with_name(out.name + ".unfinished")
-    unfinished.touch(mode=0o600)
-    unfinished.chmod(0o600)
-    unfinished.write_text(json.dumps({"format": FORMAT, "set": name, "accounts": accounts}) + "\n", encoding="utf-8")
-    unfinished.replace(out)
+    content = json.dumps({"format": FORMAT, "set": name, "accounts": accounts}).encode() + b"\n"
+    ledger_options.write_out(out, content, private=True)
     left = len(held) - len(accounts)
     terminal.say(f"{out}: {len(accounts)} accounts; {left} left out, whose terms do not disclose canaries now.")
     terminal.document({"verb": "canary serve-table", "set": name, "accounts": len(accounts), "undisclosed": left})
@@ -212,7 +209,6 @@ def write_material(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Write the material of the challenge test."""
-    from stillwatch.cli.indicator_files import write_file  # noqa: PLC0415
     from stillwatch.evidence.canaries import committed_set, committed_targets  # noqa: PLC0415
     from stillwatch.integrity.canonical import canonical_bytes  # noqa: PLC0415
     from stillwatch.integrity.challenges import material_of  # noqa: PLC0415
@@ -229,10 +225,7 @@ def write_material(
         content = canonical_bytes(material_of(commitment, held[account][1], listed, key))
         record = {"format": "stillwatch-canary-material/v1", "set": name, "account_id": account}
         entry = access.append(actor, [NewEntry(kind=MATERIAL, actor=actor, record=canonical_bytes(record))])[0]
-    try:
-        write_file(out, content, private=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror}). Name a file that you may write.") from error
+    ledger_options.write_out(out, content, private=True)
     terminal.say(
         f"{out}: {len(listed)} slots of {account}. Whoever reads it knows the choices; keep it as you keep the secret."
     )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.holdings import Holdings, read_holdings
-from stillwatch.cli.indicator_files import write_file
+from stillwatch.cli.ledger_options import write_out
 from stillwatch.cli.result_files import read_campaigns
 from stillwatch.evidence.indicators.keyed import IndicatorKey
 from stillwatch.evidence.indicators.make import SharingTerms, make_indicators
@@ -71,7 +71,7 @@ def write_indicators(
         if record is not None:
             record(shared, files)
         for name, content in files.items():
-            write_file(out / name, content)
+            write_out(out / name, content)
         written.append(
             {
                 "campaign": campaign.id,

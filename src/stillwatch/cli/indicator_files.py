@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -96,24 +95,3 @@ def match_indicators(
             {**asdict(one), "identifiers": [list(pair) for pair in one.identifiers]} for one in matcher.matches()
         ],
     }
-
-
-def write_file(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write a file whole or not at all.
-
-    Args:
-        path: where.
-        content: its bytes.
-        private: true for a file that only its owner may read.
-
-    Raises:
-        OSError: where it cannot be written.
-    """
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600 if private else 0o644)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(path)

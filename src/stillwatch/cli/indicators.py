@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
+from stillwatch.cli import ledger_options
 from stillwatch.cli.errors import OptionError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption, prepare_folder
@@ -181,7 +182,7 @@ def import_(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Keep a partner's indicators."""
-    from stillwatch.cli.indicator_files import SET_ENDING, read_indicator_file, write_file  # noqa: PLC0415
+    from stillwatch.cli.indicator_files import SET_ENDING, read_indicator_file  # noqa: PLC0415
     from stillwatch.evidence.indicators.documents import set_document  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
@@ -190,7 +191,7 @@ def import_(
     kept = []
     for one in read:
         path = into / f"{one.id}{SET_ENDING}"
-        write_file(path, set_document(one))
+        ledger_options.write_out(path, set_document(one))
         kept.append({"set_id": one.id, "producer": one.producer, "key_id": one.key_id, "file": str(path)})
         terminal.say(f"{one.id} of {one.producer}, made with key {one.key_id}: {path}")
     terminal.document({"verb": "indicators import", "sets": kept})
@@ -211,7 +212,7 @@ def match(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Look for a partner's indicators in own data."""
-    from stillwatch.cli.indicator_files import match_indicators, write_file  # noqa: PLC0415
+    from stillwatch.cli.indicator_files import match_indicators  # noqa: PLC0415
     from stillwatch.evidence.indicators.keyed import read_key_file  # noqa: PLC0415
     from stillwatch.integrity.canonical import canonical_bytes  # noqa: PLC0415
 
@@ -224,7 +225,7 @@ def match(
         f"{result['exchanges']:,} exchanges read. A match is a lead: a shared card may be a stolen one, a template may be public."
     )
     if out is not None:
-        write_file(out, canonical_bytes(result), private=True)
+        ledger_options.write_out(out, canonical_bytes(result), private=True)
     terminal.document({"verb": "indicators match", **result})
     return ExitCode.DONE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,15 +161,25 @@ def small_file(path: Path) -> bytes:
     return content
 
 
-def write_out(path: Path, content: bytes) -> None:
+def write_out(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file, whole or not at all.
+
+    Args:
+        path: where.
+        content: its bytes.
+        private: true for a file that only its owner may read.
 
     Raises:
         OutputError: where it cannot be written.
     """
     unfinished = path.with_name(path.name + ".unfinished")
     try:
-        unfinished.write_bytes(content)
+        unfinished.unlink(missing_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(unfinished, flags, 0o600 if private else 0o644), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
         unfinished.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}). Name a file that you may write.") from error

@@ -50,7 +50,7 @@ def private_ask(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Ask."""
-    from stillwatch.cli.indicator_files import write_file  # noqa: PLC0415
+    from stillwatch.cli.ledger_options import write_out  # noqa: PLC0415
     from stillwatch.evidence.indicators.private_intersection import ask  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
@@ -59,8 +59,8 @@ def private_ask(
     kept = {"count_only": count_only, "secret": question.secret.hex(), "elements": elements}
     if state.exists():
         raise OptionError(f"--state {state} exists already; a question has a state of its own, so name a new file.")
-    write_file(state, json.dumps(kept).encode(), private=True)
-    write_file(out, question.message)
+    write_out(state, json.dumps(kept).encode(), private=True)
+    write_out(out, question.message)
     terminal.say(f"Question about {len(elements):,} identifiers in {out}. Keep {state}; it is used once.")
     terminal.document({"verb": "indicators private-ask", "elements": len(elements), "question": str(out)})
     return ExitCode.DONE
@@ -79,13 +79,13 @@ def private_answer(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Answer."""
-    from stillwatch.cli.indicator_files import write_file  # noqa: PLC0415
+    from stillwatch.cli.ledger_options import write_out  # noqa: PLC0415
     from stillwatch.evidence.indicators.private_intersection import answer  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
     given = answer(_elements(identifiers), _read(question), reveal=not count_only, most_asked=most_asked)
     document = {"setup": given.setup.hex(), "response": given.response.hex()}
-    write_file(out, json.dumps(document).encode())
+    write_out(out, json.dumps(document).encode())
     terminal.say(
         f"Answer in {out}. The partner learns {'how many' if count_only else 'which'} of its identifiers you hold."
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stillwatch.cli import guard_options, ledger_options
-from stillwatch.cli.errors import MissingExtraError, OptionError, OutputError
+from stillwatch.cli.errors import MissingExtraError, OptionError
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.cli.options import DebugOption, JsonOption
 from stillwatch.cli.progress_display import stage_progress
@@ -245,7 +245,6 @@ def transcripts(
     debug: DebugOption = False,  # noqa: ARG001  # read by the entry point
 ) -> ExitCode:
     """Write the material of the served-transcript test."""
-    from stillwatch.cli.indicator_files import write_file  # noqa: PLC0415  # loads what help must not wait for
     from stillwatch.evidence.shadow_samples import erased_samples, open_texts, sealed_samples  # noqa: PLC0415
     from stillwatch.suspects.transcripts_file import transcript_row  # noqa: PLC0415
 
@@ -261,10 +260,7 @@ def transcripts(
                 continue
             texts = open_texts(access, actor, purpose, said, held.sealed_bytes(name), partial(held.texts, name))
             lines.append(canonical_bytes(transcript_row(said, texts)) + b"\n")
-    try:
-        write_file(out, b"".join(lines), private=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror}). Name a file that you may write.") from error
+    ledger_options.write_out(out, b"".join(lines), private=True)
     gone = len(wanted) - len(lines)
     terminal.say(
         f"{out}: {len(lines)} exchanges, {gone} erased. It holds text; name it in a plan, and keep it as you keep the spool."

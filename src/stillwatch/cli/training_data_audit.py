@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from stillwatch.cli.errors import OptionError, ResultFileError
+from stillwatch.cli.ledger_options import write_out
 from stillwatch.governance.clean_hands.licences import (
     SHIPPED_PROVIDERS,
     UNKNOWN,
@@ -81,9 +82,7 @@ def run(
         ("training-data.json", json.dumps(document, indent=2) + "\n"),
         ("training-data.html", _page(document)),
     ):
-        unfinished = out / f".{file_name}.unfinished"
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(out / file_name)
+        write_out(out / file_name, text.encode())
     return document
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stillwatch import __version__
 from stillwatch.cli.errors import MissingExtraError, OptionError, ResultFileError
+from stillwatch.cli.ledger_options import write_out
 from stillwatch.governance.own_use.audit import UseAudit
 from stillwatch.governance.own_use.exports import as_csv, findings_document, page, read_findings, sarif
 from stillwatch.governance.own_use.findings import UseFinding, compare, counted
@@ -182,6 +183,4 @@ def _write(out: Path, findings: tuple[UseFinding, ...], about: dict[str, Any]) -
         "audit.html": page(findings, about, [json.loads(line) for line in lines]),
     }  # fmt: skip
     for name, text in texts.items():
-        unfinished = out / f".{name}.unfinished"
-        unfinished.write_text(text, encoding="utf-8", newline="")
-        unfinished.replace(out / name)
+        write_out(out / name, text.encode())

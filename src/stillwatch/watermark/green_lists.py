@@ -10,6 +10,7 @@ replacement, which makes the count less spread than the binomial; its upper tail
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,3 +61,10 @@ def product_seeds(numbers: NDArray[np.uint64], key: int) -> NDArray[np.uint32]:
     distinct, places = np.unique(numbers, return_inverse=True)
     seeds = np.array([key * int(number) % SEED_MODULUS & 0xFFFFFFFF for number in distinct], dtype=np.uint32)
     return seeds[places]
+
+
+@lru_cache(maxsize=4)
+def permutation_table(seed: int) -> NDArray[np.int64]:
+    """Give torch's permutation of `TABLE_SIZE` numbers under a seed of 32 bits, each plus one: int64 [TABLE_SIZE]."""
+    table: NDArray[np.int32] = torch_random.permutation_head(np.uint32(seed), TABLE_SIZE, TABLE_SIZE)
+    return table.astype(np.int64) + 1

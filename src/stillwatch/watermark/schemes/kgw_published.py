@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch.statistics.tails import binomial_upper_log_p
-from stillwatch.watermark import green_lists, torch_random
+from stillwatch.watermark import green_lists
 from stillwatch.watermark.scheme import (
     Keys,
     Parameters,
@@ -35,14 +34,6 @@ from stillwatch.watermark.scheme import (
 from stillwatch.watermark.windows import fingerprints
 
 _TABLE_SEED = 2_971_215_073
-
-
-@cache
-def _table() -> NDArray[np.int64]:
-    """Give the repository's fixed permutation of 1,000,003 numbers, each plus one."""
-    size = green_lists.TABLE_SIZE
-    table: NDArray[np.int32] = torch_random.permutation_head(np.uint32(_TABLE_SEED), size, size)
-    return table.astype(np.int64) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +109,7 @@ class KgwPublished:
 
     def seeds(self, words: Words, key: Keys) -> NDArray[np.uint32]:
         """Give the lower 32 bits of every unit's seed under a key `[n]`."""
-        table, factor = _table(), np.array(key[0], dtype=np.uint64).astype(np.int64)
+        table, factor = green_lists.permutation_table(_TABLE_SEED), np.array(key[0], dtype=np.uint64).astype(np.int64)
         if self.seeding == "additive":
             return green_lists.product_seeds(words[:, 0].astype(np.uint64), int(key[0]))
         if self.seeding == "minhash":

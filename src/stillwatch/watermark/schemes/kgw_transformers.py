@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch.statistics.tails import binomial_upper_log_p
-from stillwatch.watermark import green_lists, torch_random
+from stillwatch.watermark import green_lists
 from stillwatch.watermark.scheme import (
     Keys,
     Parameters,
@@ -34,14 +33,6 @@ from stillwatch.watermark.scheme import (
     whole,
 )
 from stillwatch.watermark.windows import fingerprints
-
-
-@lru_cache(maxsize=4)
-def _table(key: int) -> NDArray[np.int64]:
-    """Give the permutation of 1,000,003 numbers that the key seeds, each plus one."""
-    size = green_lists.TABLE_SIZE
-    table: NDArray[np.int32] = torch_random.permutation_head(np.uint32(key & 0xFFFFFFFF), size, size)
-    return table.astype(np.int64) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +107,7 @@ class KgwTransformers:
         """Give the lower 32 bits of every unit's seed under a key `[n]`."""
         if self.seeding_scheme == "lefthash":
             return green_lists.product_seeds(words[:, 0].astype(np.uint64), int(key[0]))
-        table = _table(int(key[0]))
+        table = green_lists.permutation_table(int(key[0]) & 0xFFFFFFFF)
         first = table[words.astype(np.int64) % green_lists.TABLE_SIZE]
         # torch multiplies in wrapping 64-bit arithmetic and takes the least as signed numbers.
         products = np.array(key[0], dtype=np.uint64).astype(np.int64) * first * first[:, -1:]
