@@ -75,7 +75,7 @@ def beside_logs(keys: set[str]) -> str | None:
         keys: column names.
     """
     if keys == {"file", "offset", "length", "reason"}:
-        return "a quarantine, an output of stillwatch"
+        return "quarantine.jsonl, an output of stillwatch"
     if "account_id" not in keys or keys & {"time", "prompt", "messages", "model"}:
         return None
     if keys >= {"label", "family"}:

@@ -69,9 +69,7 @@ class PartFacts:
     """Version of the program that made it."""
 
 
-def write_part_file(
-    folder: Path, name: str, sketches: Iterable[pa.RecordBatch], facts: Callable[[], PartFacts]
-) -> int:
+def write_part_file(folder: Path, name: str, sketches: Iterable[pa.RecordBatch], facts: Callable[[], PartFacts]) -> int:
     """Write a part, onto the disk, before this returns.
 
     Args:
@@ -87,9 +85,12 @@ def write_part_file(
         OSError: where it cannot be written.
     """
     rows = 0
-    with private_file(folder, name) as stream, pq.ParquetWriter(
-        stream, SKETCH_ARROW, compression=COMPRESSION, compression_level=COMPRESSION_LEVEL, write_page_checksum=True
-    ) as writer:
+    with (
+        private_file(folder, name) as stream,
+        pq.ParquetWriter(
+            stream, SKETCH_ARROW, compression=COMPRESSION, compression_level=COMPRESSION_LEVEL, write_page_checksum=True
+        ) as writer,
+    ):
         for group in row_groups(iter(sketches), SKETCH_ARROW):
             writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
             rows += group.num_rows
