@@ -186,7 +186,7 @@ def test_killed_under_load_the_client_hears_of_it_and_nothing_is_answered_twice(
         (
             ["--log", "no/such/folder"],
             ExitCode.OUTPUT,
-            "--log no/such/folder cannot be written: No such file or directory.",
+            "the log no/such/folder cannot be opened (No such file or directory).",
         ),
     ],
 )
