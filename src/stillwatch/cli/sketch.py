@@ -22,7 +22,7 @@ HELP = VerbHelp(
     purpose="Make sketches of logs once, without text, to be kept and read by `detect` in their place.",
     examples=(
         "stillwatch sketch 'world/traffic-*' --out sketches",
-        "stillwatch detect sketches --accounts world/accounts.parquet --out case",
+        "stillwatch detect sketches --accounts world/accounts.parquet --out again",
     ),
     writes=(
         "sketches-*.parquet, one for each log that has none yet, and a quarantine beside a part with lines that could not be read, into the folder of "
