@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stillwatch.gateway.exchange_log import ExchangeLog
     from stillwatch.gateway.guard import Guard
     from stillwatch.gateway.serving import Places, Serving
+    from stillwatch.gateway.shared_rates import RedisRates
 
 HELP = VerbHelp(
     name="guard",
@@ -64,16 +65,12 @@ def guard(
     """Run the guard."""
     _need_extra()
     from stillwatch.gateway.admission import Admission  # noqa: PLC0415
-    from stillwatch.gateway.guard import Guard  # noqa: PLC0415
     from stillwatch.gateway.plugins.reverse_proxy import ReverseProxy, UpstreamSettings  # noqa: PLC0415
     from stillwatch.gateway.serving import Serving  # noqa: PLC0415
     from stillwatch.gateway.shared_rates import RedisRates  # noqa: PLC0415
-    from stillwatch.records.decision import WhenStale  # noqa: PLC0415
 
     shared = None if redis is None else RedisRates(redis)
-    made = Guard(
-        shared=shared, when_failing=WhenStale(options.word_of(when_failing, "--when-failing", tuple(WhenStale)))
-    )
+    made = _guard(shared, when_failing)
     marks = options.marks_of(engine, mark_keys)
     door = Admission(
         made,
@@ -94,6 +91,14 @@ def guard(
         grace_s=grace,
     )
     return (_checked if check else _run)(open_terminal(as_json=as_json), serving)
+
+
+def _guard(shared: RedisRates | None, when_failing: str) -> Guard:
+    from stillwatch.gateway.guard import Guard  # noqa: PLC0415
+    from stillwatch.records.decision import WhenStale  # noqa: PLC0415
+
+    fails = options.word_of(when_failing, "--when-failing", tuple(WhenStale))
+    return Guard(shared=shared, when_failing=WhenStale(fails))
 
 
 def _source(

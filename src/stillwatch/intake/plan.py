@@ -83,8 +83,7 @@ def plan(
         format_name: `auto`, or a format that every file is read as.
         settings: declarations for all files.
         split_bytes: size of a split of a file that can be cut.
-        takes_sketches: whether parts of sketches can be used too, whatever `format_name` says; their splits are read by
-            `read_sketches`.
+        takes_sketches: whether parts of sketches can be used too; `read_sketches` reads their splits.
 
     Raises:
         UnknownFormatError: when no format recognises a file.

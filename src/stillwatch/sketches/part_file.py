@@ -109,9 +109,8 @@ def private_file(folder: Path, name: str) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         unfinished.replace(folder / name)
-    except BaseException:
+    finally:
         unfinished.unlink(missing_ok=True)
-        raise
     sync_folder(folder)
 
 

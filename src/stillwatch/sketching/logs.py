@@ -91,12 +91,11 @@ def sketch_logs(
         progress.advance(sum(source.size for source in work.sources))
 
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="sketch") as pool:
-        for done in [pool.submit(make, work) for work in missing]:
-            try:
+        try:
+            for done in [pool.submit(make, work) for work in missing]:
                 done.result()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        finally:
+            pool.shutdown(cancel_futures=True)
     progress.end()
     notes = sum((work.notes for work in missing), Counter())
     return SketchedLogs(
