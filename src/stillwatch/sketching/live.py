@@ -151,14 +151,15 @@ class LiveSketches:
         part = self._part
         if not part.lines:
             part.since, part.end = self._clock(), part.begin
-        place = Place(0, part.end, size)
+        line = None if line is None else line.removesuffix(b"\r")
+        place = Place(0, part.end, size if line is None else len(line))
         part.lines += 1
         part.size += size
         part.end += span
         if line is None:
             self._collector.refuse(place, f"line of {size} bytes, expected at most {LINE_LIMIT}")
         elif line and not line.isspace():
-            self._read(line.removesuffix(b"\r"), place)
+            self._read(line, place)
         self._keep(self._collector.drain())
         if part.lines >= self._settings.every_lines or part.size >= self._settings.every_bytes:
             self._write()
