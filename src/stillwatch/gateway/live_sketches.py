@@ -198,7 +198,7 @@ class LiveSketches:
             self._hear()
         self._end(child)
         self._pause()
-        if self._given and code not in _NO_ROOM:
+        if self._given and self._acknowledged >= 0 and code not in _NO_ROOM:
             self._poisoned += 1
         if self._poisoned >= MOST_FRUITLESS:
             self._poisoned = 0
@@ -217,9 +217,9 @@ class LiveSketches:
         """Put lines into the pipe, as far as there is room."""
         child = self._child
         assert child is not None and child.stdin is not None  # noqa: S101, PT018  # told by the caller
-        if child.stdin.closed or self._acknowledged < 0:
+        if child.stdin.closed:
             return
-        if not self._given:
+        if not self._given and self._acknowledged >= 0:
             self._heard = self._clock()  # it had nothing to say something about
         self.is_full = False
         while self._out or self._waiting:
