@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,7 +90,7 @@ def sketch(
         default_time=default_time, encoding=encoding, year=year,
     )  # fmt: skip
     if not stream:
-        return _whole(tuple(paths), out, log_format, declared, threads or 1, terminal)
+        return _whole(tuple(paths), out, log_format, declared, threads or os.cpu_count() or 1, terminal)
     if encoding is not None:
         raise OptionError("--encoding is for whole logs; a followed one is read as UTF-8.")
     from stillwatch.cli.sketch_stream import follow_log  # noqa: PLC0415
@@ -110,13 +111,14 @@ def _whole(
     from dataclasses import replace  # noqa: PLC0415
 
     from stillwatch.cli.progress_display import stage_progress  # noqa: PLC0415
+    from stillwatch.evidence.incident_report.wording import counted  # noqa: PLC0415
     from stillwatch.pipeline import clock_us  # noqa: PLC0415
     from stillwatch.sketching.logs import sketch_logs  # noqa: PLC0415
 
     with stage_progress(terminal) as progress:
         made = sketch_logs(paths, out, log_format, replace(declared, now_us=clock_us()), threads, progress)
     terminal.say(
-        f"{len(made.parts):,} parts in {out}, {made.made:,} of them new: {made.rows:,} sketches of {made.read:,} records."
+        f"{counted(len(made.parts), 'part', 'parts')} in {out}, {made.made:,} of them new: {made.rows:,} sketches of {made.read:,} records."
     )
     if made.quarantined:
         terminal.say(f"! {made.quarantined:,} records could not be read; see {out}/*.quarantine.jsonl")
