@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,7 @@ HELP = VerbHelp(
     ),
 )
 STANDARD_INPUT = "-"
+DAY_S = 86_400.0
 
 Paths = Annotated[
     list[str],
@@ -84,6 +86,9 @@ def sketch(
     prepare_folder(out, "--out")
     # The kernels are loaded only when something is sketched, so that help is instant.
     from stillwatch.intake.settings import IntakeSettings  # noqa: PLC0415
+    from stillwatch.sketches.part_file import drop_unfinished  # noqa: PLC0415
+
+    drop_unfinished(out, time.time() - DAY_S)
 
     declared = IntakeSettings(
         assume_zone=assume_zone, account_field=account_field, time_field=time_field, default_account=default_account,

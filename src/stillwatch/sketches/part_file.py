@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -112,6 +112,19 @@ def private_file(folder: Path, name: str) -> Iterator[BinaryIO]:
     finally:
         unfinished.unlink(missing_ok=True)
     sync_folder(folder)
+
+
+def drop_unfinished(folder: Path, before_s: float) -> None:
+    """Remove what writers that were killed left behind.
+
+    Args:
+        folder: of parts.
+        before_s: Unix time; what was touched since then may still be written.
+    """
+    for left in folder.glob(".sketches-*.unfinished"):
+        with suppress(OSError):  # another process was first
+            if left.stat().st_mtime < before_s:
+                left.unlink()
 
 
 def part_facts(path: str) -> PartFacts | None:

@@ -26,7 +26,7 @@ from stillwatch.records.progress import Silent
 from stillwatch.records.sketch import SKETCH
 from stillwatch.sketches.batch import SKETCH_ARROW, SKETCH_VERSION
 from stillwatch.sketches.errors import SketchPartError
-from stillwatch.sketches.part_file import METADATA, part_facts, write_part_file
+from stillwatch.sketches.part_file import METADATA, drop_unfinished, part_facts, write_part_file
 from stillwatch.sketching.logs import SketchedLogs, sketch_logs
 from stillwatch.sketching.splits import sketches_of
 
@@ -233,6 +233,35 @@ def test_a_damaged_row_group_is_one_entry_and_the_others_are_read(
     assert entry == {
         "file": str(part), "offset": 100, "length": 0, "reason": "row group 1 is damaged: rows 100 to 199 could not be read",
     }  # fmt: skip
+
+
+def test_a_part_is_cut_between_row_groups_and_a_row_keeps_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stillwatch.engines.parts.ROW_GROUP_ROWS", 100)
+    monkeypatch.setattr("stillwatch.sketches.part_file.ROW_GROUP_ROWS", 100)
+    (part,) = sketched(tmp_path / "parts", write_day(tmp_path / "logs", 1, 250)).parts
+    planned = plan(expand_paths([str(part)]), "auto", IntakeSettings(), split_bytes=1, takes_sketches=True)
+    assert len(planned.splits) == 3
+    assert {split.format_name for split in planned.splits} == {"sketches"}
+    batches = [one.batch for split in planned.splits for one in sketches_of(split, planned.settings)]
+    rows = pa.Table.from_batches(batches)
+    assert rows["source_offset"].to_pylist() == list(range(250))
+    assert rows.equals(rows_of(part))
+
+
+def test_what_a_killed_writer_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    old, new, part = (
+        tmp_path / ".sketches-a.parquet.0.unfinished",
+        tmp_path / ".sketches-b.parquet.0.unfinished",
+        tmp_path / "sketches-c.parquet",
+    )
+    for path in (old, new, part):
+        path.touch()
+    os.utime(old, (1_000.0, 1_000.0))
+    os.utime(part, (1_000.0, 1_000.0))
+    drop_unfinished(tmp_path, 2_000.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((new.name, part.name))
 
 
 def test_what_needs_text_says_so(tmp_path: Path) -> None:
