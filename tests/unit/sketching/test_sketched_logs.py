@@ -241,6 +241,7 @@ def test_a_part_is_cut_between_row_groups_and_a_row_keeps_its_place(
     monkeypatch.setattr("stillwatch.engines.parts.ROW_GROUP_ROWS", 100)
     monkeypatch.setattr("stillwatch.sketches.part_file.ROW_GROUP_ROWS", 100)
     (part,) = sketched(tmp_path / "parts", write_day(tmp_path / "logs", 1, 250)).parts
+    monkeypatch.setattr("stillwatch.intake.plan._PACKED_BYTES", 0)
     planned = plan(expand_paths([str(part)]), "auto", IntakeSettings(), split_bytes=1, takes_sketches=True)
     assert len(planned.splits) == 3
     assert {split.format_name for split in planned.splits} == {"sketches"}
