@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import select
 import subprocess
 import sys
 import time
@@ -35,8 +34,9 @@ MOST_FRUITLESS = 5
 CLOSE_S = 60.0
 NICER = 10
 """The child gives way to requests."""
-_AT_ONCE = 256
 _PIPE = 1 << 20
+_CLOSING_S = 0.02
+"""Between turns at the end."""
 _NO_ROOM = frozenset({3, 4, 6})
 """Exit codes that say nothing about a line: the folder cannot be written to, or the disk is full."""
 
@@ -137,18 +137,14 @@ class LiveSketches:
         while (self._child is not None or self._waiting) and self._clock() < end:
             self.turn()
             child = self._child
-            if child is None:
-                time.sleep(0.02)
-                continue
-            assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018  # both are pipes
-            if not self._waiting and not self._out:
+            if child is not None and child.stdin is not None and not self._waiting and not self._out:
                 child.stdin.close()  # the child writes what it has, and ends
-            writing = [] if child.stdin.closed else [child.stdin]
-            select.select([child.stdout], writing if self._out else [], [], 0.05)
+            time.sleep(_CLOSING_S)
         if self._child is not None:
             self._end(self._child)
         self.drop(self.kept())
         self._waiting.clear()
+        self._given.clear()
 
     def _start(self) -> None:
         try:
@@ -161,7 +157,7 @@ class LiveSketches:
         assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018  # both are pipes
         for one in (child.stdin, child.stdout):
             os.set_blocking(one.fileno(), False)
-        with suppress(OSError):  # a user may have so many large pipes and no more
+        with suppress(OSError, AttributeError):  # Linux alone has large pipes, and a user so many of them
             fcntl.fcntl(child.stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, child.pid, os.getpriority(os.PRIO_PROCESS, 0) + NICER)
@@ -224,9 +220,7 @@ class LiveSketches:
         self.is_full = False
         while self._out or self._waiting:
             if not self._out:
-                taken = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-                self._given.extend(taken)
-                self._out = memoryview(b"".join(taken))
+                self._out = memoryview(b"".join(self._taken()))
             try:
                 self._out = self._out[os.write(child.stdin.fileno(), self._out) :]
             except BlockingIOError:
@@ -234,6 +228,16 @@ class LiveSketches:
                 return
             except BrokenPipeError:
                 return  # a child that is gone is looked after in the next turn
+
+    def _taken(self) -> list[bytes]:
+        """Put some of the waiting lines into the child's hand, and give them."""
+        taken: list[bytes] = []
+        size = 0
+        while self._waiting and size < _PIPE:
+            taken.append(self._waiting.popleft())
+            size += len(taken[-1])
+        self._given.extend(taken)
+        return taken
 
     def _end(self, child: subprocess.Popen[bytes]) -> None:
         child.kill()
