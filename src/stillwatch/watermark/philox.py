@@ -115,9 +115,9 @@ def arranged(words: Any) -> tuple[Any, Any, Any]:
     """Lay out units `[n, h + 1]` for scoring.
 
     Returns:
-        Blocks `[b, columns * LANES]`: in each column, of its units, the first round of the first four context tokens without the key (four
-        columns); the further context tokens (four columns for each four); both halves of the token's product in its first round. Then which
-        output the units of a block read, and how many units it holds `[b]`.
+        Blocks `[b, columns * LANES]`, a column after the other: what the first round makes of the first four context tokens, without the key
+        (four columns); the further context tokens (four columns for each four); upper and lower half of the token's product in its first
+        round. Then which output the units of a block read, and how many units it holds, each `[b]`.
     """
     count, width = len(words), words.shape[1] - 1
     absorbed = (width + 3) // 4
@@ -137,9 +137,9 @@ def arranged(words: Any) -> tuple[Any, Any, Any]:
     four = np.empty(4, dtype=np.uint64)
     for place in range(count):
         token = np.uint64(words[place, width])
-        output = np.int64(token & np.uint64(3))
-        at = (firsts[output] + filled[output] // LANES) * length + filled[output] % LANES
-        filled[output] += 1
+        kind = np.int64(token & np.uint64(3))
+        at = (firsts[kind] + filled[kind] // LANES) * length + filled[kind] % LANES
+        filled[kind] += 1
         for offset in range(0, width, 4):
             for part in range(4):
                 inside = offset + part < width
@@ -159,45 +159,58 @@ def arranged(words: Any) -> tuple[Any, Any, Any]:
 
 
 @inlined
+def _four(columns: Any, lane: Any) -> tuple[Any, Any, Any, Any]:
+    return columns[lane], columns[LANES + lane], columns[2 * LANES + lane], columns[3 * LANES + lane]
+
+
+@inlined
+def _put(columns: Any, lane: Any, w0: Any, w1: Any, w2: Any, w3: Any) -> None:
+    columns[lane], columns[LANES + lane], columns[2 * LANES + lane], columns[3 * LANES + lane] = w0, w1, w2, w3
+
+
+@inlined
 def _absorb_first(block: Any, schedule: Any, state: Any) -> None:
     """Apply the last nine rounds to the first four tokens of the context."""
     for lane in range(_HALF):
         other = lane + _HALF
-        a0, a1, a2, a3 = block[lane] ^ schedule[0], block[LANES + lane], block[2 * LANES + lane] ^ schedule[10], block[3 * LANES + lane]
-        b0, b1, b2, b3 = block[other] ^ schedule[0], block[LANES + other], block[2 * LANES + other] ^ schedule[10], block[3 * LANES + other]
+        a0, a1, a2, a3 = _four(block, lane)
+        b0, b1, b2, b3 = _four(block, other)
+        a0, a2, b0, b2 = a0 ^ schedule[0], a2 ^ schedule[10], b0 ^ schedule[0], b2 ^ schedule[10]
         for step in range(1, 10):
             a0, a1, a2, a3 = _round(a0, a1, a2, a3, schedule[step], schedule[10 + step])
             b0, b1, b2, b3 = _round(b0, b1, b2, b3, schedule[step], schedule[10 + step])
-        state[lane], state[LANES + lane], state[2 * LANES + lane], state[3 * LANES + lane] = a0, a1, a2, a3
-        state[other], state[LANES + other], state[2 * LANES + other], state[3 * LANES + other] = b0, b1, b2, b3
+        _put(state, lane, a0, a1, a2, a3)
+        _put(state, other, b0, b1, b2, b3)
 
 
 @inlined
 def _absorb_further(block: Any, schedule: Any, state: Any) -> None:
     """Mix four more tokens of the context into the state by ten rounds."""
     for lane in range(LANES):
-        s0, s1 = state[lane] ^ block[lane], state[LANES + lane] ^ block[LANES + lane]
-        s2, s3 = state[2 * LANES + lane] ^ block[2 * LANES + lane], state[3 * LANES + lane] ^ block[3 * LANES + lane]
+        s0, s1, s2, s3 = _four(state, lane)
+        t0, t1, t2, t3 = _four(block, lane)
+        s0, s1, s2, s3 = s0 ^ t0, s1 ^ t1, s2 ^ t2, s3 ^ t3
         for step in range(10):
             s0, s1, s2, s3 = _round(s0, s1, s2, s3, schedule[step], schedule[10 + step])
-        state[lane], state[LANES + lane], state[2 * LANES + lane], state[3 * LANES + lane] = s0, s1, s2, s3
+        _put(state, lane, s0, s1, s2, s3)
 
 
 @inlined
 def _token_start(product: Any, state: Any, lane: Any, low: Any, k1: Any) -> tuple[Any, Any, Any, Any, Any]:
     """Apply the token's first round: counter (token / 4, s0, s1, s2) under (low ^ s3, k1). Gives the next key of the first word, too."""
-    k0 = np.uint64(low ^ state[3 * LANES + lane])
-    two = _product(state[LANES + lane], _SECOND)
+    s0, s1, s2, s3 = _four(state, lane)
+    k0 = np.uint64(low ^ s3)
+    two = _product(s1, _SECOND)
     return (
-        np.uint64((two >> _UPPER) ^ state[lane] ^ k0), two,
-        np.uint64(product[lane] ^ state[2 * LANES + lane] ^ k1), product[LANES + lane], np.uint64(k0 + np.uint64(_FIRST_STEP)),
+        np.uint64((two >> _UPPER) ^ s0 ^ k0), two, np.uint64(product[lane] ^ s2 ^ k1), product[LANES + lane],
+        np.uint64(k0 + np.uint64(_FIRST_STEP)),
     )  # fmt: skip
 
 
 @inlined
 def _last_rounds(output: Any, c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any, last: Any) -> Any:
     """Give one output of the last two rounds, in its lower half; k0 and k1 are the keys of the ninth round."""
-    if output == 1 or output == 0:
+    if output < 2:
         c2_next = np.uint64((_product(c0, _FIRST) >> _UPPER) ^ c3 ^ k1)
         two = _product(c2_next, _SECOND)
         if output == 1:
@@ -229,11 +242,12 @@ def _outputs(output: Any, product: Any, state: Any, low: Any, schedule: Any, fou
 def uniform_of(output: Any) -> Any:
     """Give u of an output word as the engine computes it: (x + 1) / (2^24 + 1) of its top 24 bits x, rounded to single precision.
 
-    That is the single-precision number just below (x + 1) / 2^24, for each of the 2^24 values (a test tries them all). The bits are put below the exponent of 2^52,
-    which is a conversion without an instruction for it; 2^29 is one unit of single precision in a double.
+    That is the single-precision number just below (x + 1) / 2^24, for each of the 2^24 values (a test tries them all). The bits are put below the
+    exponent of 2^52, which converts them without an instruction for it; 2^29 is one unit of single precision in a double.
     """
-    shifted = np.uint64(np.uint64(output & np.uint64(0xFFFFFF00)) | np.uint64(0x433 << 52)).view(np.float64)
-    return np.uint64(np.float64(shifted - (2.0**52 - 256.0)).view(np.uint64) - np.uint64((32 << 52) + (1 << 29))).view(np.float64)
+    placed = np.uint64(np.uint64(output & np.uint64(0xFFFFFF00)) | np.uint64(0x433 << 52)).view(np.float64)
+    bits = np.float64(placed - (2.0**52 - 256.0)).view(np.uint64)  # of 256 (x + 1)
+    return np.uint64(bits - np.uint64((32 << 52) + (1 << 29))).view(np.float64)
 
 
 @kernel
