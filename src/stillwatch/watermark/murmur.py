@@ -46,8 +46,9 @@ def hash_words(columns: list[NDArray[np.uint32]]) -> NDArray[np.uint32]:
 
 
 def hash_contexts(contexts: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Hash rows of tokens `[n, h]` to `[n]`; the same under every key."""
-    return hash_words([np.ascontiguousarray(contexts[:, index]) for index in range(contexts.shape[1])])
+    """Hash rows of tokens `[n, h]` to `[n]`; the same under every key. Compiled, for corpora; `hash_words` is the reference."""
+    result: NDArray[np.uint32] = _hash_rows(np.ascontiguousarray(contexts))
+    return result
 
 
 def hash_units(words: NDArray[np.uint32], key: int) -> NDArray[np.uint32]:
@@ -95,6 +96,18 @@ def key_state(key: Any) -> Any:
     """Give the state after both words of a key."""
     state = mixed(np.uint32(0), prepared(np.uint32(key & np.uint64(0xFFFFFFFF))))
     return mixed(state, prepared(np.uint32(key >> np.uint64(32))))
+
+
+@kernel
+def _hash_rows(rows: Any) -> Any:
+    count, width = rows.shape
+    hashes = np.empty(count, dtype=np.uint32)
+    for place in range(count):
+        state = np.uint32(0)
+        for index in range(width):
+            state = mixed(state, prepared(rows[place, index]))
+        hashes[place] = finished(np.uint32(state ^ np.uint32(4 * width)))
+    return hashes
 
 
 @kernel

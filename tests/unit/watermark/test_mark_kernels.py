@@ -9,7 +9,7 @@ import pytest
 
 from stillwatch.watermark import murmur, numpy_shuffle, philox, torch_random
 from stillwatch.watermark.kernels import kernel, log_product
-from stillwatch.watermark.scheme import Parameters
+from stillwatch.watermark.scheme import Parameters, scheme_units, units_of_texts
 from stillwatch.watermark.schemes import open_scheme
 from stillwatch.watermark.schemes.unigram import Unigram
 
@@ -58,6 +58,22 @@ def test_a_key_scores_the_same_alone_and_among_others(name: str, parameters: Par
     for index, key in enumerate(keys):
         alone = scheme.totals(words, key[np.newaxis])
         assert (alone.counts[0], alone.statistics[0]) == (together.counts[index], together.statistics[index])
+
+
+@pytest.mark.parametrize(("name", "parameters"), SCHEMES)
+def test_units_of_many_texts_are_those_of_each(name: str, parameters: Parameters) -> None:
+    scheme, rng = open_scheme(name, parameters), np.random.default_rng(5)
+    texts = [rng.integers(0, VOCABULARY, size=size).astype(np.uint32) for size in (0, 3, 40, 9, 1, 0, 10, 5)]
+    together, each = units_of_texts(scheme, texts), [scheme_units(scheme, text) for text in texts]
+    for part in ("words", "contexts", "groups"):
+        assert getattr(together, part).tolist() == np.concatenate([getattr(one, part) for one in each]).tolist()
+    assert len(units_of_texts(scheme, [])) == 0
+
+
+@pytest.mark.parametrize("width", [1, 4, 9])
+def test_compiled_context_hashes_are_the_reference(width: int) -> None:
+    rows = np.random.default_rng(6).integers(0, 2**32, size=(100, width), dtype=np.uint32)
+    assert murmur.hash_contexts(rows).tolist() == murmur.hash_words(list(rows.T)).tolist()
 
 
 def test_every_uniform_of_vllm_is_the_rounded_quotient() -> None:
