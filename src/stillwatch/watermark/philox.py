@@ -75,7 +75,7 @@ def uniforms(words: NDArray[np.uint32], key: int) -> NDArray[np.float64]:
 
 # What a unit costs under a key is counted in vector instructions, so nothing is computed that could be left out:
 # - Words stay in 64-bit lanes and upper halves may hold anything: the multiplication reads lower halves alone, so nothing is masked.
-# - Products of the first round of the context and of the token know no key; `_arranged` computes them once.
+# - Products of the first round of the context and of the token know no key; `_fill` computes them once.
 # - Only one of the four outputs is needed. Units are laid out by it, and the last two rounds compute what it reads.
 # - Two groups of lanes take turns, since an instruction waits several cycles for the one before it.
 
@@ -83,6 +83,8 @@ LANES = 64
 """Units that are scored together."""
 ROWS = 30
 """Factors multiplied before one logarithm: 30 of at least 2^-24 stay above the smallest normal double."""
+CHUNK = 1 << 15
+"""Units that are laid out at a time."""
 _HALF = LANES // 2
 _FIRST = 0xD2511F53
 _SECOND = 0xCD9E8D57
@@ -110,52 +112,55 @@ def _set_keys(low: Any, high: Any, schedule: Any) -> None:
         schedule[10 + step] = np.uint64(high + np.uint64(step) * np.uint64(_SECOND_STEP))
 
 
-@kernel
-def arranged(words: Any) -> tuple[Any, Any, Any]:
-    """Lay out units `[n, h + 1]` for scoring.
+@inlined
+def _token(words: Any, place: Any, index: Any, width: Any) -> Any:
+    """Give a context token, or what the engine puts in the place of one that is not there."""
+    return np.uint64(words[place, index]) if index < width else np.uint64(_MASK - index % 4)
 
-    Returns:
-        Blocks `[b, columns * LANES]`, a column after the other: what the first round makes of the first four context tokens, without the key
-        (four columns); the further context tokens (four columns for each four); upper and lower half of the token's product in its first
-        round. Then which output the units of a block read, and how many units it holds, each `[b]`.
+
+@kernel
+def _fill(words: Any, places: Any, block: Any) -> None:
+    """Lay out up to `LANES` units, given by their places, as the columns of a block.
+
+    What the first round makes of the first four context tokens, without the key (four columns); the further context tokens (four columns for
+    each four); upper and lower half of the token's product in its first round. Lanes past the last unit keep what they hold and are not read.
     """
-    count, width = len(words), words.shape[1] - 1
-    absorbed = (width + 3) // 4
-    numbers = np.zeros(4, dtype=np.int64)
-    for place in range(count):
-        numbers[words[place, width] & np.uint32(3)] += 1
-    parts = (numbers + (LANES - 1)) // LANES
-    firsts = np.cumsum(parts) - parts
-    length = (4 * absorbed + 2) * LANES
-    blocks = np.zeros(parts.sum() * length, dtype=np.uint64)
-    outputs, sizes = np.empty(parts.sum(), dtype=np.int64), np.full(parts.sum(), LANES)
-    for output in range(4):
-        outputs[firsts[output] : firsts[output] + parts[output]] = output
-        if numbers[output] % LANES:
-            sizes[firsts[output] + parts[output] - 1] = numbers[output] % LANES
-    filled = np.zeros(4, dtype=np.int64)
-    four = np.empty(4, dtype=np.uint64)
-    for place in range(count):
-        token = np.uint64(words[place, width])
-        kind = np.int64(token & np.uint64(3))
-        at = (firsts[kind] + filled[kind] // LANES) * length + filled[kind] % LANES
+    width = words.shape[1] - 1
+    last = len(block) - 2 * LANES
+    for lane in range(len(places)):
+        place = places[lane]
+        c0, c1, c2, c3 = _round(
+            np.uint64(CONTEXT_DOMAIN) ^ _token(words, place, 0, width), np.uint64(width) ^ _token(words, place, 1, width),
+            _token(words, place, 2, width), _token(words, place, 3, width), np.uint64(0), np.uint64(0),
+        )  # fmt: skip
+        block[lane], block[LANES + lane], block[2 * LANES + lane], block[3 * LANES + lane] = c0, c1, c2, c3
+        for index in range(4, last // LANES):
+            block[index * LANES + lane] = _token(words, place, index, width)
+        product = _product(np.uint64(words[place, width]) >> np.uint64(2), _FIRST)
+        block[last + lane], block[last + LANES + lane] = product >> _UPPER, product
+
+
+@kernel
+def _arrange(words: Any, blocks: Any, outputs: Any, sizes: Any) -> Any:
+    """Lay out units `[n, h + 1]` as blocks, write which output the units of each read and how many it holds, and give the number of blocks."""
+    ends = np.zeros(5, dtype=np.int64)
+    tokens = words[:, words.shape[1] - 1]
+    for token in tokens:
+        ends[1 + np.int64(token & np.uint32(3))] += 1
+    ends = np.cumsum(ends)
+    places, filled = np.empty(len(words), dtype=np.int64), ends[:4].copy()
+    for place in range(len(words)):
+        kind = np.int64(tokens[place] & np.uint32(3))
+        places[filled[kind]] = place
         filled[kind] += 1
-        for offset in range(0, width, 4):
-            for part in range(4):
-                inside = offset + part < width
-                four[part] = np.uint64(words[place, offset + part]) if inside else np.uint64(_MASK - part)
-            if offset == 0:
-                four[0] ^= np.uint64(CONTEXT_DOMAIN)
-                four[1] ^= np.uint64(width)
-                four[0], four[1], four[2], four[3] = _round(
-                    four[0], four[1], four[2], four[3], np.uint64(0), np.uint64(0)
-                )
-            for part in range(4):
-                blocks[at + (offset + part) * LANES] = four[part]
-        product = _product(np.uint64(token >> np.uint64(2)), _FIRST)
-        blocks[at + 4 * absorbed * LANES] = product >> _UPPER
-        blocks[at + (4 * absorbed + 1) * LANES] = product
-    return blocks.reshape(len(outputs), length), outputs, sizes
+    used = 0
+    for output in range(4):
+        for start in range(ends[output], ends[output + 1], LANES):
+            stop = min(start + LANES, ends[output + 1])
+            _fill(words, places[start:stop], blocks[used])
+            outputs[used], sizes[used] = output, stop - start
+            used += 1
+    return used
 
 
 @inlined
@@ -251,42 +256,46 @@ def uniform_of(output: Any) -> Any:
 
 
 @kernel
-def _sums(blocks: Any, outputs: Any, sizes: Any, keys: Any) -> Any:
+def _add_sums(blocks: Any, outputs: Any, sizes: Any, keys: Any, sums: Any) -> None:
+    """Add what up to `ROWS` blocks score under each key; they stay in cache while the keys stream over them."""
     further = blocks.shape[1] // (4 * LANES) - 1
-    sums = np.zeros(len(keys))
     lanes, found, state = np.empty(LANES), np.empty(LANES, np.uint64), np.empty(4 * LANES, np.uint64)
     context, token, other = np.empty(20, np.uint64), np.empty(20, np.uint64), np.empty(20, np.uint64)
-    for start in range(0, len(blocks), ROWS):
-        for index in range(len(keys)):
-            low, high = np.uint64(keys[index] & np.uint64(_MASK)), np.uint64(keys[index] >> _UPPER)
-            _set_keys(low, high, context)
-            _set_keys(np.uint64(high ^ np.uint64(TOKEN_DOMAIN)), np.uint64(high ^ np.uint64(TOKEN_DOMAIN)), token)
-            lanes[:] = 1.0
-            for row in range(start, min(start + ROWS, len(blocks))):
-                block = blocks[row]
-                _absorb_first(block, context, state)
-                for part in range(1, further + 1):
-                    _set_keys(np.uint64(low ^ np.uint64(4 * part)), high, other)
-                    _absorb_further(block[4 * part * LANES :], other, state)
-                product = block[4 * (further + 1) * LANES :]
-                if outputs[row] == 0:
-                    _outputs(0, product, state, low, token[10:], found)
-                elif outputs[row] == 1:
-                    _outputs(1, product, state, low, token[10:], found)
-                elif outputs[row] == 2:
-                    _outputs(2, product, state, low, token[10:], found)
-                else:
-                    _outputs(3, product, state, low, token[10:], found)
-                for lane in range(sizes[row]):
-                    lanes[lane] *= 1.0 - uniform_of(found[lane])
-            sums[index] -= log_product(lanes)
+    for index in range(len(keys)):
+        low, high = np.uint64(keys[index] & np.uint64(_MASK)), np.uint64(keys[index] >> _UPPER)
+        _set_keys(low, high, context)
+        _set_keys(low, np.uint64(high ^ np.uint64(TOKEN_DOMAIN)), token)
+        lanes[:] = 1.0
+        for row in range(len(blocks)):
+            block = blocks[row]
+            _absorb_first(block, context, state)
+            for part in range(1, further + 1):
+                _set_keys(np.uint64(low ^ np.uint64(4 * part)), high, other)
+                _absorb_further(block[4 * part * LANES :], other, state)
+            product = block[4 * (further + 1) * LANES :]
+            if outputs[row] == 0:
+                _outputs(0, product, state, low, token[10:], found)
+            elif outputs[row] == 1:
+                _outputs(1, product, state, low, token[10:], found)
+            elif outputs[row] == 2:
+                _outputs(2, product, state, low, token[10:], found)
+            else:
+                _outputs(3, product, state, low, token[10:], found)
+            for lane in range(sizes[row]):
+                lanes[lane] *= 1.0 - uniform_of(found[lane])
+        sums[index] -= log_product(lanes)
+
+
+@kernel
+def gumbel_sums(words: Any, keys: Any) -> Any:
+    """Sum -log(1 - u) over units `[n, h + 1]` for each key `[k]`."""
+    sums = np.zeros(len(keys))
+    most = min(len(words), CHUNK) // LANES + 4
+    blocks = np.empty((most, 4 * ((words.shape[1] + 2) // 4) * LANES + 2 * LANES), dtype=np.uint64)
+    outputs, sizes = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+    for start in range(0, len(words), CHUNK):
+        used = _arrange(words[start : start + CHUNK], blocks, outputs, sizes)
+        for row in range(0, used, ROWS):
+            stop = min(row + ROWS, used)
+            _add_sums(blocks[row:stop], outputs[row:stop], sizes[row:stop], keys, sums)
     return sums
-
-
-def gumbel_sums(words: NDArray[np.uint32], keys: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Sum -log(1 - u) over units `[n, h + 1]` for each key `[k]`.
-
-    Blocks of units stay in cache while the keys stream over them.
-    """
-    result: NDArray[np.float64] = _sums(*arranged(words), keys)
-    return result
