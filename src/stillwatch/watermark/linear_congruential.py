@@ -83,13 +83,27 @@ def fixed_sums(hashes: Any, offsets: Any, layers: Any) -> Any:
 
 
 @inlined
+def _next(state: Any) -> Any:
+    return np.int64(state * np.int64(MULTIPLIER) + np.int64(MULTIPLIER + 1))
+
+
+@inlined
 def _fixed_ones(ahead: Any, constant: Any) -> Any:
-    """Count the g-values of 1 of one layer over up to `BLOCK` units."""
-    total = np.int64(0)
-    for place in range(len(ahead)):
-        state = np.int64(ahead[place] + constant) >> np.int64(SHIFT)
+    """Count the g-values of 1 of one layer over up to `BLOCK` units, two of them in turn, since a product waits for the one before it."""
+    half = len(ahead) // 2
+    first, second = ahead[:half], ahead[half:]
+    one = other = np.int64(0)
+    for place in range(half):
+        state = np.int64(first[place] + constant) >> np.int64(SHIFT)
+        beside = np.int64(second[place] + constant) >> np.int64(SHIFT)
         for _ in range(ROUNDS - 2):
-            state = np.int64(state * np.int64(MULTIPLIER) + np.int64(MULTIPLIER + 1)) >> np.int64(SHIFT)
+            state, beside = _next(state) >> np.int64(SHIFT), _next(beside) >> np.int64(SHIFT)
         # Bit 30 after the shift is bit 35 before it; it is added where it stands.
-        total += np.int64(state * np.int64(MULTIPLIER) + np.int64(MULTIPLIER + 1)) & np.int64(1 << 35)
-    return total >> np.int64(35)
+        one += _next(state) & np.int64(1 << 35)
+        other += _next(beside) & np.int64(1 << 35)
+    if len(ahead) % 2:
+        state = np.int64(ahead[-1] + constant) >> np.int64(SHIFT)
+        for _ in range(ROUNDS - 2):
+            state = _next(state) >> np.int64(SHIFT)
+        one += _next(state) & np.int64(1 << 35)
+    return (one + other) >> np.int64(35)
