@@ -53,3 +53,12 @@ def test_every_part_names_a_benchmark_that_is_there() -> None:
     for part in further_results.PARTS:
         assert (further_results.ROOT / f"{part.command[0].replace('.', '/')}.py").is_file()
         assert part.command[-2:] == ("--out", "OUT")
+
+
+def test_every_setting_of_the_calibration_can_be_counted() -> None:
+    ids = np.random.default_rng(5).integers(0, 4_000, 300).astype(np.uint32)
+    for setting in marks_calibration.SETTINGS:
+        found = marks_calibration.rejections(setting, "code", ids, 0.0, np.random.default_rng(6))
+        assert found.keys == 20
+        assert len(found.rejected) == len(marks_calibration.LEVELS)
+        assert (found.without_deduplication is None) == setting[0].startswith(("kgw", "unigram"))
