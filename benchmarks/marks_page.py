@@ -114,6 +114,7 @@ def radioactivity(document: Mapping[str, Any]) -> Iterator[str]:
     yield "Log10 p of one student for each cell, by the token that it finds likeliest and by the mass that it gives to marked tokens; a finding is a p below 1e-6."
     for name, of_what, head in (
         ("share", "share", "share of marked answers in the training"),
+        ("training", "epochs", "epochs of training, all marked"),
         ("mixing", "share", "the same, mixed with another teacher's"),
         ("paraphrase", "redrawn", "share of tokens redrawn by another model"),
         ("further", "plain_epochs", "further epochs on plain text"),
@@ -123,7 +124,7 @@ def radioactivity(document: Mapping[str, Any]) -> Iterator[str]:
         kinds = sorted({(row["scheme"], row["mode"]) for row in rows})
         by_place = {(row["scheme"], row["mode"], row[of_what]): row["log10_p"] for row in rows}
         yield table(
-            [head, *(f"{value:.0%}" if of_what != "plain_epochs" else str(value) for value in values)],
+            [head, *(f"{value:.0%}" if "epochs" not in of_what else str(value) for value in values)],
             [
                 [f"{scheme.split('@')[0]}, {mode}", *(f"{by_place[scheme, mode, value]:.1f}" for value in values)]
                 for scheme, mode in kinds
