@@ -129,7 +129,12 @@ def detect_campaigns(
     sampled = SampledExchanges(engine=engine, accounts=accounts, most=batch_exchanges)
     tested = _test_groups(sampled, seeded.groups, table, measured, level, progress)
     selection = select(
-        [one.log_e for one in tested], [one.candidate.members for one in tested], seeded.considered, level
+        [one.log_e for one in tested],
+        [one.candidate.members for one in tested],
+        seeded.considered,
+        level,
+        promising=seeded.promising,
+        promised=seeded.promised,
     )
     assembled = assemble(tested, selection, measured.conduct, sampled, files)
     return Detection(
@@ -226,7 +231,12 @@ def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> Se
     busy = busy[np.argsort(-accounts.exchanges[busy], kind="stable")][:MOST_ALONE]
     alone = [Group(members=np.array([number]), seed="alone", places=np.zeros(0, np.int64)) for number in np.sort(busy)]
     progress.end()
-    return Seeded(groups=(*seeded.groups, *alone), considered=seeded.considered + len(alone))
+    return replace(
+        seeded,
+        groups=(*seeded.groups, *alone),
+        considered=seeded.considered + len(alone),
+        promising=np.append(seeded.promising, np.zeros(len(alone), dtype=bool)),
+    )
 
 
 def _test_groups(
