@@ -34,7 +34,7 @@ from stillwatch.detection.campaigns.testing import (
 from stillwatch.detection.facts import Facts
 from stillwatch.detection.links.attributes import AttributeTable, attribute_table
 from stillwatch.detection.links.groups import Group, Seeded, seed_groups
-from stillwatch.detection.links.queries import ATTRIBUTES, DEGREES, SHARED
+from stillwatch.detection.links.queries import ATTRIBUTES, DEGREES, PAYING, SHARED
 from stillwatch.detection.profiles.accounts import Accounts, load_accounts
 from stillwatch.detection.profiles.histories import load_histories
 from stillwatch.detection.profiles.queries import (
@@ -213,7 +213,8 @@ def _attributes(engine: Engine, facts: Facts, accounts: Accounts, progress: Prog
     engine.register("facts", facts.table.filter(np.isin(facts.table["account"].to_numpy(), accounts.hashes)))
     engine.save(ATTRIBUTES)
     progress.advance(1)
-    table = attribute_table(engine.run(SHARED), accounts.hashes, accounts.sampled)
+    paying = np.isin(accounts.hashes, engine.run(PAYING)["account"].to_numpy())
+    table = attribute_table(engine.run(SHARED), accounts.hashes, accounts.sampled, paying)
     counted = engine.run(DEGREES)
     kinds, carriers = counted["kind"].to_numpy(), counted["carriers"].to_numpy()
     values = counted["distinct_values"].to_numpy()

@@ -170,9 +170,7 @@ def conduct_claim(candidate: Candidate, conduct: Conduct) -> Claim | Inconclusiv
         return PROCEDURE.cannot(
             f"{reference} reference accounts", f"{LEAST_REFERENCE} with {LEAST_EXCHANGES} exchanges"
         )
-    ranks = [
-        rank_p_values(p_values, reference, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR) for p_values in views
-    ]
+    ranks = [rank_p_values(p_values, reference, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR) for p_values in views]
     ranked, view = max(zip(ranks, conduct.views, strict=True), key=lambda pair: pair[0].log_e)
     expected = PRODUCT_FACTOR * ranked.threshold * ranked.tested
     return PROCEDURE.from_log_e(
