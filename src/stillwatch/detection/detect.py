@@ -24,7 +24,7 @@ from stillwatch.detection.campaigns.claims.synchrony import LARGEST_GROUP, Minut
 from stillwatch.detection.campaigns.claims.template_lift import Degrees
 from stillwatch.detection.campaigns.explanations import CHANCE, PRODUCT, weigh
 from stillwatch.detection.campaigns.reading import BATCH_EXCHANGES, SampledExchanges, every, near_each_other
-from stillwatch.detection.campaigns.selection import select
+from stillwatch.detection.campaigns.selection import Selection, select
 from stillwatch.detection.campaigns.testing import (
     Measured,
     applicable_explanations,
@@ -128,14 +128,7 @@ def detect_campaigns(
     )
     sampled = SampledExchanges(engine=engine, accounts=accounts, most=batch_exchanges)
     tested = _test_groups(sampled, seeded.groups, table, measured, level, progress)
-    selection = select(
-        [one.log_e for one in tested],
-        [one.candidate.members for one in tested],
-        seeded.considered,
-        level,
-        promising=seeded.promising,
-        promised=seeded.promised,
-    )
+    selection = _select(tested, seeded, level)
     assembled = assemble(tested, selection, measured.conduct, sampled, files)
     return Detection(
         campaigns=assembled.campaigns,
@@ -274,6 +267,17 @@ def _test_groups(
         del study  # before the next batch is read
     progress.end()
     return tested
+
+
+def _select(tested: list[Tested], seeded: Seeded, level: float) -> Selection:
+    return select(
+        [one.log_e for one in tested],
+        [one.candidate.members for one in tested],
+        seeded.considered,
+        level,
+        promising=seeded.promising,
+        promised=seeded.promised,
+    )
 
 
 def _minutes(sampled: SampledExchanges, groups: tuple[Group, ...]) -> MinuteCounts:
