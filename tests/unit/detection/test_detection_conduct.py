@@ -73,19 +73,6 @@ def test_they_are_seen_among_bystanders_as_long_as_they_are_the_most() -> None:
     assert few.log_e < 0.0
 
 
-@pytest.mark.parametrize("members", [4, 10, 40])
-def test_customers_with_lives_of_their_own_give_evidence_no_more_often_than_promised(members: int) -> None:
-    accounts = world(3, workers=0)
-    conduct = conduct_of(accounts)
-    rng, runs = np.random.default_rng(4), 300
-    found = [
-        conduct_claim(candidate_of(rng.choice(CUSTOMERS, members, replace=False), accounts=accounts), conduct)
-        for _ in range(runs)
-    ]
-    passed = sum(isinstance(claim, Claim) and claim.log_e >= math.log(20.0) for claim in found)
-    assert passed <= stats.binom.isf(1e-6, runs, 0.05)
-
-
 @pytest.mark.parametrize(("members", "reference"), [(6, 1_000), (12, 4_000), (40, 4_000)])
 def test_customers_of_one_product_at_the_edge_of_the_null_do_neither(members: int, reference: int) -> None:
     """Members ten times as likely as the reference to lie below any threshold: the worst that the null allows."""
@@ -123,6 +110,19 @@ def in_common(workers: int, *, days: bool, hours: bool) -> Accounts:
         shares = common if days and number < workers else life(rng, DAY_CYCLE)
         accounts.histograms["days"][number] = rng.multinomial(EXCHANGES, shares)
     return accounts
+
+
+@pytest.mark.parametrize("members", [4, 10, 40])
+def test_customers_with_lives_of_their_own_give_evidence_no_more_often_than_promised(members: int) -> None:
+    accounts = in_common(0, days=False, hours=False)
+    conduct = conduct_of(accounts)
+    rng, runs = np.random.default_rng(4), 300
+    found = [
+        conduct_claim(candidate_of(rng.choice(CUSTOMERS, members, replace=False), accounts=accounts), conduct)
+        for _ in range(runs)
+    ]
+    passed = sum(isinstance(claim, Claim) and claim.log_e >= math.log(20.0) for claim in found)
+    assert passed <= stats.binom.isf(1e-6, runs, 0.05)
 
 
 def test_common_days_are_seen_and_days_of_their_own_hide_no_common_clock() -> None:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from stillwatch.detection.campaigns.explanations import EXPLANATIONS, weigh
 from stillwatch.detection.campaigns.selection import PROMISING_SHARE, select
 from stillwatch.records.claim import Claim, Inconclusive, Question
+from stillwatch.statistics.e_values import calibrate_log_p
+from stillwatch.statistics.intervals import binomial_acceptance
 
 LOG_ES = st.lists(st.floats(-20.0, 60.0), min_size=1, max_size=30)
 LEVEL = 0.01
@@ -144,3 +146,16 @@ def test_a_promising_candidate_needs_less_and_any_other_twice_as_much() -> None:
     found = select([0.0] * 1_000, groups(1_000), 1_000, LEVEL, promising=promising, promised=10)
     assert np.exp(found.needed[0]) == pytest.approx(1.0 / (LEVEL * (0.5 / 10 + 0.5 / 1_000)))
     assert np.exp(found.needed[-1]) == pytest.approx(2 * 1_000 / LEVEL)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_of_true_nulls_alone_any_is_selected_no_more_often_than_promised(*, together: bool) -> None:
+    """Every selection is false then: the rate is the chance of one, with e-values that are independent or all the same."""
+    rng, runs, level = np.random.default_rng(9), 4_000, 0.05
+    promising = np.arange(40) < 6
+    passed = 0
+    for _ in range(runs):
+        p_values = np.repeat(rng.random(), 40) if together else rng.random(40)
+        log_es = [calibrate_log_p(math.log(p_value)) for p_value in p_values.tolist()]
+        passed += bool(select(log_es, groups(40), 60, level, promising=promising, promised=8).kept)
+    assert passed <= binomial_acceptance(runs, level, 1e-6)[1]

@@ -109,15 +109,15 @@ def seed_groups(table: AttributeTable, observed: npt.NDArray[np.bool_]) -> Seede
     sizes = np.array([min(len(group.members), SATISFYING) for group in groups])
     everything = np.ones(len(table.kinds), dtype=bool)
     heaviest = _first_of_each_seed(groups, _in_common(table, groups, everything) * np.log(sizes), MOST_GROUPS)
-    chosen = _unique([*heaviest, *(part for part, _ in parts)], observed)
+    kept = _unique([*heaviest, *(part for part, _ in parts)], observed)
     apart = ~np.isin(table.kinds, [int(kind) for kind in IDENTITY_KINDS])
     first = _first_of_each_seed(groups, _in_common(table, groups, apart), dict.fromkeys(MOST_GROUPS, PROMISING))
     most_surprising = [part for part, _ in sorted(parts, key=lambda pair: -pair[1])][:PROMISING]
     promising = {group.members.tobytes() for group in _unique([*first, *most_surprising], observed)}
     return Seeded(
-        groups=tuple(chosen),
+        groups=tuple(kept),
         considered=len(groups) + considered,
-        promising=np.array([group.members.tobytes() in promising for group in chosen], dtype=bool),
+        promising=np.array([group.members.tobytes() in promising for group in kept], dtype=bool),
         promised=len(promising),
     )
 

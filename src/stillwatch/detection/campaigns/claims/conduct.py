@@ -39,7 +39,7 @@ VIEWS = (("hours", "gaps", "pace"), ("hours", "gaps", "pace", "days"))
 THRESHOLDS = (0.002, 0.005, 0.01, 0.02)
 PRODUCT_FACTOR = 10.0
 """Of honest groups with a common text in development worlds, whose accounts are one product's customers, at most 4 in 100 members were
-within the nearest 0.5 per cent on average, which is 8 times the chance of any customer; with the days, 6 times."""
+within the nearest 0.5 per cent on average, which is 8 times the chance of any customer; with the days it was 5 times at most, in four later worlds."""
 MOST_REFERENCE = 4_000
 ENOUGH_REFERENCE = 500
 """Reference accounts of like volume from which the others are left out."""
