@@ -20,7 +20,7 @@ from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import mean_log_e, minimum_log_e
 
 CLOCK = ("synchrony", "common conduct")
-"""A batch of registrations is no clock: an agency that takes on workers registers them together."""
+"""A batch of registrations is no clock: who takes on workers, or imports customers, registers them together."""
 EACH_ONCE = ("sharding without replacement", "no repetition", "not ordinary work")
 LEAST_MEMBERS = 4
 
