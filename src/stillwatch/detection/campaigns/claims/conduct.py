@@ -144,15 +144,15 @@ def conduct_p_values(conduct: Conduct, members: Numbers, centre: Numbers | None 
     ranks: dict[str, tuple[Floats, Floats]] = {}
     for name, (mine, all_others) in _distances(conduct, members, central, like).items():
         others = all_others[strangers]
-        ascending = np.sort(others)
-        ranks[name] = (
-            logs[np.searchsorted(ascending, mine, side="right")],
-            logs[np.searchsorted(ascending, others, side="right") - 1],
-        )
+        order = np.argsort(others)
+        ascending = others[order]
+        theirs = np.empty(reference)
+        theirs[order] = logs[np.searchsorted(ascending, ascending, side="right") - 1]
+        ranks[name] = (logs[np.searchsorted(ascending, mine, side="right")], theirs)
     found = []
     for view in conduct.views:
-        scores = np.sum([ranks[name][0] for name in view], axis=0)
-        ranked = np.sort(np.sum([ranks[name][1] for name in view], axis=0))
+        scores = sum(ranks[name][0] for name in view)
+        ranked = np.sort(sum(ranks[name][1] for name in view))
         below = np.searchsorted(ranked, scores, side="right")
         found.append(np.asarray((1.0 + below) / (reference + 1.0), dtype=np.float64))
     return found, reference
