@@ -16,15 +16,17 @@ def marks_speed(document: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for one in document["ours"]:
         many, single = one.get("keys_many", {}), one.get("keys_one", {})
+        alone = one.get("function_alone_token_keys_per_second")
         rows.append(
             [
                 one["scheme"],
                 *(f"{part['token_keys_per_second'] / 1e6:,.3g}" if part else "" for part in (single, many)),
                 f"{many.get('keys', 1):,}",
+                "" if alone is None else f"{alone / 1e6:,.3g}",
             ]
         )
     yield f"One core, load {document['load']:.1f}. Token-keys a second, in millions (goal 100):"
-    yield table(["scheme", "one key", "many keys", "how many"], rows)
+    yield table(["scheme", "one key", "many keys", "how many", "its function alone"], rows)
     rows = [
         [name, f"{one['tokens']:,}", f"{one['keys']:,}", f"{one['scoring_seconds']:.2f} s"]
         for name, one in document["attribution"].items()
