@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import served_transcript_page
+from benchmarks import gateway_page, marks_page, served_transcript_page
 from benchmarks.results_page import table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,99 +119,6 @@ def own_use(document: Mapping[str, Any]) -> Lines:
     yield f"On {document['prompts']:,} real prompts {flagged['per_10000_prompts']:.1f} in 10,000 were flagged, some of them rightly."
 
 
-def radioactivity(document: Mapping[str, Any]) -> Lines:
-    """Tell the curves of radioactivity and its controls."""
-    yield "Log10 p of one student for each cell, by the token that it finds likeliest and by the mass that it gives to marked tokens; a finding is a p below 1e-6."
-    for name, of_what, head in (
-        ("share", "share", "share of marked answers in the training"),
-        ("mixing", "share", "the same, mixed with another teacher's"),
-        ("paraphrase", "redrawn", "share of tokens redrawn by another model"),
-        ("further", "plain_epochs", "further epochs on plain text"),
-    ):
-        rows = document[name]
-        values = sorted({row[of_what] for row in rows})
-        kinds = sorted({(row["scheme"], row["mode"]) for row in rows})
-        by_place = {(row["scheme"], row["mode"], row[of_what]): row["log10_p"] for row in rows}
-        yield table(
-            [head, *(f"{value:.0%}" if of_what != "plain_epochs" else str(value) for value in values)],
-            [
-                [f"{scheme.split('@')[0]}, {mode}", *(f"{by_place[scheme, mode, value]:.1f}" for value in values)]
-                for scheme, mode in kinds
-            ],
-        )
-    controls = document["controls"]
-    found = sum(row["found"] for row in controls)
-    yield (
-        f"Suspects that were trained on no text with the key ({len(controls):,} runs over {len({row['suspect'] for row in controls})} kinds): {found} found; p at or below 0.05 in "
-        f"{sum(row['log10_p'] <= -1.30103 for row in controls) / len(controls):.1%}, at or below 0.01 in {sum(row['log10_p'] <= -2 for row in controls) / len(controls):.2%}."
-    )
-
-
-def marks_speed(document: Mapping[str, Any]) -> Lines:
-    """Tell the speed of the detector beside others."""
-    rows = []
-    for one in document["ours"]:
-        many, single = one.get("keys_many", {}), one.get("keys_one", {})
-        rows.append(
-            [
-                one["scheme"],
-                *(f"{part['token_keys_per_second'] / 1e6:,.3g}" if part else "" for part in (single, many)),
-                f"{many.get('keys', 1):,}",
-            ]
-        )
-    yield f"One core, load {document['load']:.1f}. Token-keys a second, in millions (goal 100):"
-    yield table(["scheme", "one key", "many keys", "how many"], rows)
-    rows = [
-        [name, f"{one['tokens']:,}", f"{one['keys']:,}", f"{one['scoring_seconds']:.2f} s"]
-        for name, one in document["attribution"].items()
-    ]
-    yield table(
-        ["scoring after de-duplication (goal 2 s for a million tokens and a thousand keys)", "tokens", "keys", "wall"],
-        rows,
-    )
-    if document.get("peers"):
-        rows = [
-            [
-                one["name"],
-                f"{one['tokens_per_second']:,.0f}"
-                if "tokens_per_second" in one
-                else f"did not run: {one['did_not_run'][:80]}",
-            ]
-            for one in document["peers"]
-        ]
-        yield table(["other detectors, one key", "tokens a second"], rows)
-
-
-def gateway(document: Mapping[str, Any]) -> Lines:
-    """Tell what the gateway adds to a request."""
-    measured = document["measured"]
-    alone = ", ".join(f"{kind} {value:.1f} us" for kind, value in measured["decide_us"].items())
-    spent = measured["asgi"]["processor_us"]
-    yield (
-        f"A decision alone: {alone}. Processor time of a request through the middleware: {spent['with']:.0f} us, {spent['without']:.0f} us without. Bundle of {measured['accounts']:,} accounts, "
-        f"{measured['rate']:.0f} requests a second, open loop."
-    )
-    if "child" in measured:
-        child = measured["child"]
-        yield (
-            f"One process of live sketches sketches {child['exchanges_per_s']:,.0f} exchanges a second, in {child['memory_mb']:.0f} MB."
-        )
-    rows = []
-    for name, found, goals in (
-        ("ASGI middleware, in process", measured["asgi"], ("0.3", "1")),
-        ("the same with live sketches", measured["asgi"].get("sketched", {}), ("0.3", "1")),
-        ("reverse proxy over loopback", measured["proxy"], ("none", "none")),
-    ):
-        for word, goal in zip(("p50", "p99"), goals, strict=True):
-            if word not in found:  # measured by an older version
-                continue
-            one = found[word]
-            rows.append(
-                [name, word, f"{one['added']:.2f} ms", f"{one['added_least']:.2f} to {one['added_most']:.2f} ms", goal]
-            )
-    yield table(["where", "", "added, median of the rounds", "least to most", "goal, ms"], rows)
-
-
 PARTS = (
     Part(
         title="Suspects: served transcripts (T4) and committed challenges (T3)",
@@ -226,22 +133,52 @@ PARTS = (
         tell=real_models,
     ),
     Part(
-        title="Radioactivity of marks",
-        file="radioactivity_study.json",
-        command=("benchmarks.radioactivity_study", "--out", "OUT"),
-        tell=radioactivity,
+        title="Calibration of the detector of marks",
+        file="marks_calibration.json",
+        command=("benchmarks.marks_calibration", "--out", "OUT"),
+        tell=marks_page.marks_calibration,
     ),
     Part(
         title="Speed of the detector of marks",
         file="marks_speed.json",
-        command=("benchmarks.marks_speed", "--out", "OUT"),
-        tell=marks_speed,
+        command=("benchmarks.marks_speed", "--wheels", "build/peers/wheels", "--out", "OUT"),
+        tell=marks_page.marks_speed,
+    ),
+    Part(
+        title="Marking: cost of a step",
+        file="marking_overhead.json",
+        command=("benchmarks.marking_overhead", "--out", "OUT"),
+        tell=marks_page.marking_overhead,
+    ),
+    Part(
+        title="Marking: what it does to text",
+        file="marking_quality.json",
+        command=("benchmarks.marking_quality", "--text", "../shared/data/text/tinystories_1000.jsonl", "--out", "OUT"),
+        tell=marks_page.marking_quality,
+    ),
+    Part(
+        title="Radioactivity of marks",
+        file="radioactivity_study.json",
+        command=("benchmarks.radioactivity_study", "--out", "OUT"),
+        tell=marks_page.radioactivity,
     ),
     Part(
         title="Latency of the gateway",
         file="gateway_latency.json",
         command=("benchmarks.gateway_latency", "--out", "OUT"),
-        tell=gateway,
+        tell=gateway_page.gateway,
+    ),
+    Part(
+        title="Throughput of the LiteLLM proxy",
+        file="litellm_throughput.json",
+        command=("benchmarks.litellm_throughput", "--pairs", "20", "--out", "OUT"),
+        tell=gateway_page.litellm,
+    ),
+    Part(
+        title="Drills: what a campaign gets",
+        file="drill_answers.json",
+        command=("benchmarks.drill_answers", "--seeds", "20", "--out", "OUT"),
+        tell=gateway_page.drills,
     ),
     Part(title="Audit of own use", file="own_use.json", command=("benchmarks.own_use", "--out", "OUT"), tell=own_use),
 )

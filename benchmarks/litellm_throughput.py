@@ -5,6 +5,9 @@ for a block of time, then the other; the order within a pair of blocks is drawn.
 the logarithms of the ratios, which takes them as independent. The processor time that the proxy spends on a request is stated apart, since
 other work on the machine changes it less. Proxies are held to one core; clients and model share another.
 
+With `--beside idle`, the other proxy has a callback too, one that does nothing: LiteLLM goes another way inside as soon as there is any, and the
+difference to that one is the guard's own cost.
+
 Needs `make install-litellm`. What it shows is the cost on the way of one worker whose model answers at once; a slower model hides it.
 
     python -m benchmarks.litellm_throughput --out litellm_throughput.json
@@ -50,9 +53,11 @@ ACCOUNTS = 100_000
 """In the bundle; nobody who asks in this benchmark is blocked or throttled."""
 MARKED_SHARE = 0.1
 HOUR_US = 3_600 * 1_000_000
-CALLBACK = (
-    "from stillwatch.gateway.plugins.litellm import callback_from_environment\n\nguard = callback_from_environment()\n"
-)
+CALLBACKS = {
+    "guard": "from stillwatch.gateway.plugins.litellm import callback_from_environment\n\nguard = callback_from_environment()\n",
+    "idle": "from litellm.integrations.custom_logger import CustomLogger\n\nidle = CustomLogger()\n",
+}
+"""Python of each callback, by the name that it has in its module and that its file ends in."""
 AUTHENTICATION = """
 from litellm.proxy._types import UserAPIKeyAuth
 
@@ -95,13 +100,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pairs", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=2.0, help="of one block")
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--beside", choices=("nothing", "idle"), default="nothing", help="callback of the other proxy")
     parser.add_argument("--environment", type=Path, default=ROOT / ".venv-litellm")
     parser.add_argument("--out", type=Path, default=None)
     asked = parser.parse_args(arguments)
     if not (asked.environment / ".installed").exists():
         print(f"{asked.environment} is not there: make install-litellm", file=sys.stderr)
         return 5
-    blocks = measure(asked.environment, asked.pairs, asked.seconds, asked.clients)
+    blocks = measure(asked.environment, asked.pairs, asked.seconds, asked.clients, beside=asked.beside)
     throughput = ratio_of([one.per_second for one in blocks], blocks)
     processor = ratio_of([one.processor_seconds / one.requests for one in blocks], blocks)
     found = {
@@ -112,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "clients": asked.clients,
         "accounts_in_bundle": ACCOUNTS,
         "marked_share": MARKED_SHARE,
+        "beside": asked.beside,
         "goal": GOAL,
         "throughput_ratio": asdict(throughput),
         "processor_time_ratio": asdict(processor),
@@ -142,7 +149,7 @@ def ratio_of(values: Sequence[float], blocks: Sequence[Block]) -> Ratio:
     return Ratio(ratio=math.exp(mean), low=math.exp(mean - wide), high=math.exp(mean + wide))
 
 
-def measure(environment: Path, pairs: int, seconds: float, clients: int) -> list[Block]:
+def measure(environment: Path, pairs: int, seconds: float, clients: int, *, beside: str = "nothing") -> list[Block]:
     """Run both proxies and load them in turns.
 
     Args:
@@ -150,6 +157,7 @@ def measure(environment: Path, pairs: int, seconds: float, clients: int) -> list
         pairs: of blocks.
         seconds: of one block.
         clients: that ask at once.
+        beside: callback of the proxy without the guard: `nothing`, or `idle`.
     """
     rng = random.Random(SEED)  # noqa: S311  # the order of blocks is no secret
     blocks = []
@@ -159,7 +167,7 @@ def measure(environment: Path, pairs: int, seconds: float, clients: int) -> list
         model = stack.enter_context(running(upstream))
         settings = write_settings(folder)
         proxies = {
-            guarded: stack.enter_context(proxy(environment, folder, model, settings, guarded=guarded))
+            guarded: stack.enter_context(proxy(environment, folder, model, settings, "guard" if guarded else beside))
             for guarded in (False, True)
         }
         for url, process in proxies.values():
@@ -233,7 +241,8 @@ def write_settings(folder: Path) -> dict[str, str]:
     )  # fmt: skip
     (folder / "gateway.bundle").write_bytes(write_bundle(bundle, {f"a-{one}": 0 for one in range(ACCOUNTS)}, key))
     (folder / "bundle.pub").write_text(key.verifier.text(), encoding="utf-8")
-    (folder / "stillwatch_callback.py").write_text(CALLBACK, encoding="utf-8")
+    for callback, text in CALLBACKS.items():
+        (folder / f"callback_{callback}.py").write_text(text, encoding="utf-8")
     (folder / "authentication.py").write_text(AUTHENTICATION, encoding="utf-8")
     return {
         "STILLWATCH_BUNDLE": str(folder / "gateway.bundle"), "STILLWATCH_BUNDLE_KEY": str(folder / "bundle.pub"),
@@ -244,14 +253,17 @@ def write_settings(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def proxy(
-    environment: Path, folder: Path, model: str, settings: dict[str, str], *, guarded: bool
+    environment: Path, folder: Path, model: str, settings: dict[str, str], callback: str
 ) -> Iterator[tuple[str, psutil.Process]]:
-    """Start a LiteLLM proxy on one core."""
-    name = "guarded.yaml" if guarded else "plain.yaml"
+    """Start a LiteLLM proxy on one core, with one of `CALLBACKS` or with nothing."""
+    name = f"{callback}.yaml"
     deployment = {"model": "hosted_vllm/still-1", "api_base": f"{model}/v1", "api_key": "k"}
     configuration: dict[str, Any] = {
         "model_list": [{"model_name": "still-1", "litellm_params": deployment}],
-        "litellm_settings": {"num_retries": 0, "callbacks": ["stillwatch_callback.guard"] if guarded else []},
+        "litellm_settings": {
+            "num_retries": 0,
+            "callbacks": [f"callback_{callback}.{callback}"] if callback in CALLBACKS else [],
+        },
         "general_settings": {
             "master_key": f"sk-{secrets.token_hex(32)}",
             "custom_auth": "authentication.user_api_key_auth",

@@ -1,7 +1,8 @@
 """How fast marks are detected on one core, beside the other detectors in the same run.
 
 Scores random token ids (V = 50,257) under every scheme with one key and with many, times exact de-duplication, the whole attribution of 1
-million tokens among 1,000 keys with decoys, and then every other detector in a process of its own (`benchmarks.marks_peers`).
+million tokens among 1,000 keys with decoys, and then every other detector in a process of its own (`benchmarks.marks_peers`). Beside each scheme stands what
+its function alone costs on this core (`benchmarks.marks_floor`).
 
     make bench-marks
     python -m benchmarks.marks_speed --wheels build/peers/wheels --out build/benchmarks/marks_speed.json
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.invocation import machine
+from benchmarks.marks_floor import floors
 from benchmarks.marks_peers import PEERS, SEED, VOCABULARY
 
 from stillwatch import __version__
@@ -38,12 +40,12 @@ GOAL_ATTRIBUTION_SECONDS = 2.0
 GOAL_ATTRIBUTION_TOKENS = 1_000_000
 OURS: tuple[tuple[str, Parameters, int, int], ...] = (
     ("sglang-gumbel@murmur3-v1", {}, 1_000_000, 256),
-    ("sglang-dual@murmur3-v1", {}, 1_000_000, 16),
+    ("sglang-dual@murmur3-v1", {}, 1_000_000, 64),
     ("green-bernoulli@v1", {}, 1_000_000, 256),
     ("vllm-gumbel@philox4x32-10-v1", {}, 1_000_000, 32),
     ("vllm-dual@philox4x32-10-v1", {}, 1_000_000, 16),
     ("synthid-fixed@v1", {}, 100_000, 8),
-    ("synthid-shipped@v1", {}, 100_000, 8),
+    ("synthid-shipped@v1", {}, 100_000, 256),
     ("kgw-transformers@v1", {"vocabulary": VOCABULARY}, 20_000, 1),
     ("kgw-transformers@v1", {"vocabulary": VOCABULARY, "seeding_scheme": "selfhash", "context_width": 4}, 20_000, 1),
     ("unigram@v1", {"vocabulary": VOCABULARY}, 1_000_000, 8),
@@ -63,6 +65,9 @@ def main() -> int:
     where = machine()
     rng = np.random.default_rng(SEED)
     ours = [_ours(rng, *setting, scale=asked.scale) for setting in OURS]
+    alone = floors(VOCABULARY)
+    for one in ours:
+        one["function_alone_token_keys_per_second"] = alone.get(one["scheme"].partition("@")[0])
     duplicates = _deduplication(rng, asked.scale)
     attribution = _attribution(rng, asked.scale)
     peers = [] if asked.wheels is None else [_peer(name, asked.wheels) for name in PEERS]
@@ -168,9 +173,11 @@ def _print(ours: list[Any], duplicates: dict[str, float], attribution: dict[str,
     """Print the figures as a table."""
     for one in ours:
         many = one.get("keys_many", one["keys_one"])
+        alone = one["function_alone_token_keys_per_second"]
+        beside = "" if alone is None else f"; the function alone {alone / 1e6:,.2f} M/s"
         print(
             f"{one['scheme']:32} 1 key {one['keys_one']['token_keys_per_second'] / 1e6:10,.3f} M/s   {many['keys']:4} keys "
-            f"{many['token_keys_per_second'] / 1e6:10,.3f} M/s ({many['token_keys_per_processor_second'] / 1e6:,.3f} by processor time)"
+            f"{many['token_keys_per_second'] / 1e6:10,.3f} M/s ({many['token_keys_per_processor_second'] / 1e6:,.3f} by processor time){beside}"
         )
     for name, value in duplicates.items():
         print(f"de-duplication {name}: {value / 1e6:,.1f} M/s")

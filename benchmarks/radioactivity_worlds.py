@@ -96,10 +96,10 @@ def answers(
     return [TokenExchange(prompt=prompt, answer=answer) for prompt, answer in zip(asked, drawn, strict=True)]
 
 
-def student(exchanges: Sequence[TokenExchange], seed: int, *, epochs: int, shape: Shape = SHAPE) -> Any:
-    """Train a student."""
+def student(exchanges: Sequence[TokenExchange], seed: int, *, epochs: int, rate: float, shape: Shape = SHAPE) -> Any:
+    """Train a student; `rate` is the largest learning rate."""
     model = new_model(shape, seed)
-    train(model, exchanges, epochs=epochs, seed=seed, rate=1e-2)
+    train(model, exchanges, epochs=epochs, seed=seed, rate=rate)
     return model
 
 

@@ -43,7 +43,8 @@ from stillwatch.statistics.rank_uniform import (
     uniform_sum_lower_log_p,
 )
 
-SEED = 20_261_125
+SEED = 20_261_126
+"""The calibration of 20261125 was looked at (240 seeds; within its intervals, near their upper ends), so this one is fresh."""
 UNSEEN = 8
 RATE = 2e-3
 """Largest learning rate of students."""
@@ -70,7 +71,7 @@ class Sizes:
     """Students of each row of the stories world."""
 
 
-FULL = Sizes(prompts=600, seeds=240, calibration_prompts=60, calibration_unseen=4, suspects=4, repeats=2)
+FULL = Sizes(prompts=600, seeds=600, calibration_prompts=60, calibration_unseen=4, suspects=4, repeats=2)
 QUICK = Sizes(prompts=80, seeds=12, calibration_prompts=20, calibration_unseen=4, suspects=2, repeats=1)
 
 

@@ -22,7 +22,7 @@ NOT_SHOWN = {
     "template lift": "Whose the common source is. A plug-in, a course and a benchmark are common sources too.",
     "infrastructure lift": "That the accounts harvest; or that who pays also writes. An agency pays for many unrelated customers.",
     "synchrony": "A common purpose: one scheduler, one outage or one webinar moves unrelated accounts in the same minutes.",
-    "common conduct": "A common hand where hours, gaps and pace come from elsewhere: a product that runs by one clock on all its customers' accounts, a shift, a school.",
+    "common conduct": "A common hand where hours, gaps, pace and days come from elsewhere: a product that runs by one clock on all its customers' accounts, a shift, a school.",
     "ramp against own baseline": "A harvest; or one hand where a season, a price or a launch moves customers in the same hours. It is weak below some tens of accounts.",
     "replacement after a ban": (
         "That a ban was the cause: a customer that moves to new accounts looks the same. One ban and one launch in the days after are one"
@@ -33,7 +33,11 @@ NOT_SHOWN = {
     "inline reasoning": "That the reasoning is kept; a product may show its users tags. It needs logged answers.",
     "reasoning drawn": "A harvest: hard questions and reasoning models draw as much. It follows the choice of model above all.",
     "refusals taken elsewhere": "Intent: two people with one question and a sampler that refuses now and then do the same, though in both orders alike.",
-    "one stream dealt out": "What the answers are for: a firm that spreads a job over accounts and declares nothing looks the same.",
+    "one stream dealt out": (
+        "What the answers are for: a firm that spreads a job over accounts and declares nothing looks the same, and so does one that pays with"
+        " one card for workers at home who keep one clock."
+    ),
+    "purses of their own": "A harvest, nor one hand. An organisation whose members each pay for themselves looks the same.",
     "registration in batches": "That one hand registered them: an import of customers looks the same.",
     "pivot to a new model": "Intent. Users of an alias for the newest model move together without knowing it.",
     "sharding without replacement": "That the members are one party: strangers who write freely do not meet either. Others show that.",
@@ -90,7 +94,7 @@ are named constants beside the code that uses them, each with its reason.
 ## Method
 
 1. **Sketch.** Each exchange becomes hashes, bits and counts (`sketches/`), by itself. Nothing later has text.
-2. **Count.** Over all exchanges, per account, in SQL: totals, signs, histograms of hours, gaps, lengths (`detection/profiles/`).
+2. **Count.** Over all exchanges, per account, in SQL: totals, signs, histograms of hours, days, gaps, lengths (`detection/profiles/`).
 3. **Link.** A bounded sample of each account's exchanges, chosen by hash ([ADR 4](adr/0004-bounded-sample-chosen-by-hash.md)), gives a table of
    accounts and attributes: text spans, near-duplicate bands, templates, system prompts, cards, addresses, clients, parameters. Text
    counts only as a template, in two prompts of the account at least ([ADR 5](adr/0005-two-prompts-rule.md)). A value weighs
@@ -103,8 +107,9 @@ are named constants beside the code that uses them, each with its reason.
 6. **Weigh.** Each innocent explanation is a null hypothesis of its own, with the tests that can speak against it. The evidence against it is
    the mean of their e-values; the evidence for a campaign is the *smallest* over all explanations that apply
    ([ADR 3](adr/0003-innocent-explanations-as-null-hypotheses.md)). An explanation that no test could examine stands.
-7. **Select.** e-BH at `--fdr` over all candidates: the expected share of false ones among the campaigns is at most that rate, however
-   the candidates depend on each other.
+7. **Select.** Weighted e-BH at `--fdr` over all candidates: the expected share of false ones among the campaigns is at most that rate,
+   however the candidates depend on each other. Half of the rate is dealt to all alike, half to those that have most text and request
+   parameters in common ([ADR 25](adr/0025-shares-of-the-rate-and-days-in-common.md)).
 8. **Members.** A campaign's claims are about most of its members. Only accounts that bear the evidence themselves are flagged
    (`detection/campaigns/membership.py`), and never victims or licensed ones ([ADR 6](adr/0006-victims-and-licensed-are-never-flagged.md)).
 

@@ -36,9 +36,9 @@ def world() -> dict[str, Any]:
         "teacher": taught,
         "key": key,
         "served": marked,
-        "marked": student(marked, SEED + 2, epochs=6),
-        "unmarked": student(answers(taught, asked[:500], SEED + 3), SEED + 4, epochs=4),
-        "other data": student(answers(other, asked[:300], SEED + 5), SEED + 6, epochs=4),
+        "marked": student(marked, SEED + 2, epochs=6, rate=1e-2),
+        "unmarked": student(answers(taught, asked[:500], SEED + 3), SEED + 4, epochs=4, rate=1e-2),
+        "other data": student(answers(other, asked[:300], SEED + 5), SEED + 6, epochs=4, rate=1e-2),
     }
 
 

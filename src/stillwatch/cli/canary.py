@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stillwatch.cli.terms_register import Register
+    from stillwatch.evidence.access import Access
     from stillwatch.records.challenge import ChallengeSlot
 
 SECRET_VERSION = "stillwatch-canary-secret/v1"  # noqa: S105  # says what a secret is for
@@ -213,7 +214,6 @@ def write_material(
     from stillwatch.integrity.canonical import canonical_bytes  # noqa: PLC0415
     from stillwatch.integrity.challenges import material_of  # noqa: PLC0415
     from stillwatch.integrity.text_keys import read_secret  # noqa: PLC0415
-    from stillwatch.records.ledger import NewEntry  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
     listed, key = _slots(slots), read_secret(secret, SECRET_VERSION)
@@ -223,8 +223,9 @@ def write_material(
         if account not in held:
             raise ResultFileError(f"no choices of {name[:60]!a} were committed for this account; see `canary issue`.")
         content = canonical_bytes(material_of(commitment, held[account][1], listed, key))
-        record = {"format": "stillwatch-canary-material/v1", "set": name, "account_id": account}
-        entry = access.append(actor, [NewEntry(kind=MATERIAL, actor=actor, record=canonical_bytes(record))])[0]
+        entry = _recorded(
+            access, actor, MATERIAL, {"format": "stillwatch-canary-material/v1", "set": name, "account_id": account}
+        )
     ledger_options.write_out(out, content, private=True)
     terminal.say(
         f"{out}: {len(listed)} slots of {account}. Whoever reads it knows the choices; keep it as you keep the secret."
@@ -248,16 +249,18 @@ def reveal_choice(
 ) -> ExitCode:
     """Open a choice."""
     from stillwatch.evidence.canaries import reveal  # noqa: PLC0415
-    from stillwatch.integrity.canonical import canonical_bytes  # noqa: PLC0415
     from stillwatch.integrity.text_keys import read_secret  # noqa: PLC0415
-    from stillwatch.records.ledger import NewEntry  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
     listed, key = _slots(slots), read_secret(secret, SECRET_VERSION)
     with ledger_options.open_for(ledger, actor, "APPEND") as (book, access):
         opened = reveal(book, name, listed, key, account, slot)
-        record = {"format": "stillwatch-canary-revealed/v1", "set": name, "account_id": account, "slot": slot}
-        entry = access.append(actor, [NewEntry(kind=REVEALED, actor=actor, record=canonical_bytes(record))])[0]
+        entry = _recorded(
+            access,
+            actor,
+            REVEALED,
+            {"format": "stillwatch-canary-revealed/v1", "set": name, "account_id": account, "slot": slot},
+        )
     ledger_options.write_out(out, json.dumps(opened, indent=2).encode() + b"\n")
     terminal.say(
         f"{out}: one choice of {account}; anybody can check it against entries {opened['slots_entry']} and {opened['targets_entry']}."
@@ -308,6 +311,14 @@ def _told(register: Register, accounts: list[str]) -> Mapping[str, tuple[str, ..
 
     accepted = acceptances_of(register, accounts)
     return disclosed_to(accepted, all_terms(register.store), ClauseKind.CANARY_DISCLOSURE, ledger_options.now_us())
+
+
+def _recorded(access: Access, actor: str, kind: str, record: Mapping[str, str]) -> int:
+    """Say in the ledger who learns of choices; give the entry's number."""
+    from stillwatch.integrity.canonical import canonical_bytes  # noqa: PLC0415
+    from stillwatch.records.ledger import NewEntry  # noqa: PLC0415
+
+    return access.append(actor, [NewEntry(kind=kind, actor=actor, record=canonical_bytes(record))])[0]
 
 
 def _slots(path: Path) -> tuple[ChallengeSlot, ...]:

@@ -24,7 +24,7 @@ from stillwatch.detection.campaigns.claims.synchrony import LARGEST_GROUP, Minut
 from stillwatch.detection.campaigns.claims.template_lift import Degrees
 from stillwatch.detection.campaigns.explanations import CHANCE, PRODUCT, weigh
 from stillwatch.detection.campaigns.reading import BATCH_EXCHANGES, SampledExchanges, every, near_each_other
-from stillwatch.detection.campaigns.selection import select
+from stillwatch.detection.campaigns.selection import Selection, select
 from stillwatch.detection.campaigns.testing import (
     Measured,
     applicable_explanations,
@@ -34,7 +34,7 @@ from stillwatch.detection.campaigns.testing import (
 from stillwatch.detection.facts import Facts
 from stillwatch.detection.links.attributes import AttributeTable, attribute_table
 from stillwatch.detection.links.groups import Group, Seeded, seed_groups
-from stillwatch.detection.links.queries import ATTRIBUTES, DEGREES, SHARED
+from stillwatch.detection.links.queries import ATTRIBUTES, DEGREES, PAYING, SHARED
 from stillwatch.detection.profiles.accounts import Accounts, load_accounts
 from stillwatch.detection.profiles.histories import load_histories
 from stillwatch.detection.profiles.queries import (
@@ -128,9 +128,7 @@ def detect_campaigns(
     )
     sampled = SampledExchanges(engine=engine, accounts=accounts, most=batch_exchanges)
     tested = _test_groups(sampled, seeded.groups, table, measured, level, progress)
-    selection = select(
-        [one.log_e for one in tested], [one.candidate.members for one in tested], seeded.considered, level
-    )
+    selection = _select(tested, seeded, level)
     assembled = assemble(tested, selection, measured.conduct, sampled, files)
     return Detection(
         campaigns=assembled.campaigns,
@@ -208,7 +206,8 @@ def _attributes(engine: Engine, facts: Facts, accounts: Accounts, progress: Prog
     engine.register("facts", facts.table.filter(np.isin(facts.table["account"].to_numpy(), accounts.hashes)))
     engine.save(ATTRIBUTES)
     progress.advance(1)
-    table = attribute_table(engine.run(SHARED), accounts.hashes, accounts.sampled)
+    paying = np.isin(accounts.hashes, engine.run(PAYING)["account"].to_numpy())
+    table = attribute_table(engine.run(SHARED), accounts.hashes, accounts.sampled, paying)
     counted = engine.run(DEGREES)
     kinds, carriers = counted["kind"].to_numpy(), counted["carriers"].to_numpy()
     values = counted["distinct_values"].to_numpy()
@@ -226,7 +225,12 @@ def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> Se
     busy = busy[np.argsort(-accounts.exchanges[busy], kind="stable")][:MOST_ALONE]
     alone = [Group(members=np.array([number]), seed="alone", places=np.zeros(0, np.int64)) for number in np.sort(busy)]
     progress.end()
-    return Seeded(groups=(*seeded.groups, *alone), considered=seeded.considered + len(alone))
+    return replace(
+        seeded,
+        groups=(*seeded.groups, *alone),
+        considered=seeded.considered + len(alone),
+        promising=np.append(seeded.promising, np.zeros(len(alone), dtype=bool)),
+    )
 
 
 def _test_groups(
@@ -263,6 +267,17 @@ def _test_groups(
         del study  # before the next batch is read
     progress.end()
     return tested
+
+
+def _select(tested: list[Tested], seeded: Seeded, level: float) -> Selection:
+    return select(
+        [one.log_e for one in tested],
+        [one.candidate.members for one in tested],
+        seeded.considered,
+        level,
+        promising=seeded.promising,
+        promised=seeded.promised,
+    )
 
 
 def _minutes(sampled: SampledExchanges, groups: tuple[Group, ...]) -> MinuteCounts:

@@ -7,6 +7,8 @@ log-probabilities are those by which it draws, so that a lie about them can be t
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import math
 import threading
 from collections import Counter
@@ -169,7 +171,8 @@ class SuspectServer:
             misbehaves: what goes wrong.
             other: the other model, where a misbehaviour needs one.
             after: requests after which a misbehaviour begins that begins in the middle.
-            seed: of samples.
+            seed: of samples. What is drawn for a request hangs on the seed, its content and how often that came before, never on the order
+                in which requests reach the server: a run that asks side by side gets what one gets that asks one by one.
             delay: seconds that each answer takes.
 
         Raises:
@@ -182,6 +185,8 @@ class SuspectServer:
         self._other = other or model
         self._wrong = frozenset(misbehaves)
         self._after = after
+        self._seed = seed
+        self._came: Counter[bytes] = Counter()
         self._rng = np.random.default_rng(seed)
         self._delay = delay
         self._cache: dict[str, list[Drawn]] = {}
@@ -207,12 +212,19 @@ class SuspectServer:
             request.transport.close()
             return web.Response()
         self.answered[request.headers.get("X-Request-Id", "")] += 1
+        self._rng = self._draws(f"{request.path} {json.dumps(body, sort_keys=True)}")
         answer = self._answer(request.path, body)
         if Misbehaviour.REORDERS in self._wrong:
             answer = await self._swapped(answer)
         if Misbehaviour.UNREADABLE in self._wrong:
             return web.Response(text="<html>busy</html>", content_type="text/html")
         return web.json_response(answer)
+
+    def _draws(self, content: str) -> np.random.Generator:
+        """Give the random numbers of a request."""
+        digest = hashlib.sha256(content.encode()).digest()
+        self._came[digest] += 1
+        return np.random.default_rng([self._seed, int.from_bytes(digest[:8]), self._came[digest]])
 
     def _refusal(self) -> tuple[int, dict[str, str], dict[str, Any]] | None:
         """Give what is answered instead of an answer, where it is."""

@@ -31,7 +31,7 @@ from stillwatch.statistics.false_discovery import holm_adjusted
 from stillwatch.statistics.intervals import binomial_acceptance
 from stillwatch.watermark.errors import MarkKeyError
 from stillwatch.watermark.power import units_needed
-from stillwatch.watermark.scheme import Keys, Scheme, Tokens, Totals, Words, key_row, scheme_units
+from stillwatch.watermark.scheme import Keys, Scheme, Tokens, Totals, Words, key_row, scheme_units, units_of_texts
 from stillwatch.watermark.schemes import open_scheme
 from stillwatch.watermark.token_files import Document
 from stillwatch.watermark.unit_store import DEFAULT_MEMORY, UnitStore
@@ -40,6 +40,7 @@ METHOD = "mark-detection/v1"
 NULL = "the text was made without knowledge of this key"
 LARGEST_LOG_E = 1e6
 _KEYS_AT_ONCE = 256
+_TOKENS_AT_ONCE = 1 << 18
 _TRUST_LEVEL = 0.01
 _TRUST_ERROR = 1e-6
 _SHARED_TABLE_SHARE = 0.01
@@ -127,13 +128,27 @@ class KeyScorer:
         Returns:
             Tokens added.
         """
-        tokens = 0
+        tokens, waiting, held = 0, [], 0
         for document in documents:
             tokens += len(document.tokens)
-            for mark, (scheme, _) in self._groups.items():
-                prompt = None if document.prompt is None else scheme_units(scheme, document.prompt).contexts
-                self._stores[mark].add(scheme_units(scheme, document.tokens), unless_in=prompt)
+            if document.prompt is not None:
+                for mark, (scheme, _) in self._groups.items():
+                    prompt = scheme_units(scheme, document.prompt).contexts
+                    self._stores[mark].add(scheme_units(scheme, document.tokens), unless_in=prompt)
+                continue
+            waiting.append(document.tokens)
+            held += len(document.tokens)
+            if held >= _TOKENS_AT_ONCE:
+                self._add_texts(waiting)
+                waiting, held = [], 0
+        self._add_texts(waiting)
         return tokens
+
+    def _add_texts(self, texts: Sequence[Tokens]) -> None:
+        """Add texts without prompts together, which costs less than one by one where they are short."""
+        if texts:
+            for mark, (scheme, _) in self._groups.items():
+                self._stores[mark].add(units_of_texts(scheme, texts))
 
     def add_places(self, places: Callable[[int], tuple[Words, Tokens]]) -> None:
         """Add chosen places instead of whole documents.

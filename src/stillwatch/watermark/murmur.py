@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch.watermark.kernels import inlined, kernel
+from stillwatch.watermark.kernels import inlined, kernel, log_product
 
 LANES = 64
 ROWS = 30
@@ -46,8 +46,9 @@ def hash_words(columns: list[NDArray[np.uint32]]) -> NDArray[np.uint32]:
 
 
 def hash_contexts(contexts: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Hash rows of tokens `[n, h]` to `[n]`; the same under every key."""
-    return hash_words([np.ascontiguousarray(contexts[:, index]) for index in range(contexts.shape[1])])
+    """Hash rows of tokens `[n, h]` to `[n]`; the same under every key. Compiled, for corpora; `hash_words` is the reference."""
+    result: NDArray[np.uint32] = _hash_rows(np.ascontiguousarray(contexts))
+    return result
 
 
 def hash_units(words: NDArray[np.uint32], key: int) -> NDArray[np.uint32]:
@@ -98,6 +99,18 @@ def key_state(key: Any) -> Any:
 
 
 @kernel
+def _hash_rows(rows: Any) -> Any:
+    count, width = rows.shape
+    hashes = np.empty(count, dtype=np.uint32)
+    for place in range(count):
+        state = np.uint32(0)
+        for index in range(width):
+            state = mixed(state, prepared(rows[place, index]))
+        hashes[place] = finished(np.uint32(state ^ np.uint32(4 * width)))
+    return hashes
+
+
+@kernel
 def prepare(words: Any) -> tuple[Any, Any]:
     """Prepare both words of every unit `[n, 2]`."""
     count = len(words)
@@ -112,62 +125,74 @@ def gumbel_sums(contexts: Any, tokens: Any, keys: Any) -> Any:
     """Sum -log(1 - u) over prepared units for each key `[k]`.
 
     Units are taken in blocks that stay in the first-level cache while the keys stream over them; factors are multiplied in
-    lanes and the logarithm is taken once for `ROWS` of them.
+    lanes and the logarithm is taken once for all of them.
     """
     count = len(contexts)
     sums = np.zeros(len(keys))
     lanes = np.empty(LANES)
     for start in range(0, count, BLOCK):
         stop = min(count, start + BLOCK)
-        whole = start + (stop - start) // LANES * LANES
         for index in range(len(keys)):
             state = key_state(keys[index])
-            for lane in range(LANES):
-                lanes[lane] = 1.0
-            for row in range(start, whole, LANES):
-                for lane in range(LANES):
-                    mix = mixed(mixed(state, contexts[row + lane]), tokens[row + lane])
-                    hashed = finished(np.uint32(mix ^ np.uint32(16)))
-                    lanes[lane] *= (np.float64(np.uint32(~hashed)) + 0.5) * _SCALE
-            for place in range(whole, stop):
-                mix = mixed(mixed(state, contexts[place]), tokens[place])
-                hashed = finished(np.uint32(mix ^ np.uint32(16)))
-                lanes[place - whole] *= (np.float64(np.uint32(~hashed)) + 0.5) * _SCALE
-            total = 0.0
-            for lane in range(LANES):
-                total -= np.log(lanes[lane])
-            sums[index] += total
+            lanes[:] = 1.0
+            for row in range(start, stop, LANES):
+                # Parts of the arrays, not places in them: for all that the compiler knows a place is negative, and then no vector is read.
+                _multiply(contexts[row : row + LANES], tokens[row : row + LANES], lanes, state)
+            sums[index] -= log_product(lanes)
     return sums
 
 
+@inlined
+def _multiply(contexts: Any, tokens: Any, lanes: Any, state: Any) -> None:
+    """Multiply 1 - u of up to `LANES` units into the lanes."""
+    for lane in range(len(contexts)):
+        mix = mixed(mixed(state, contexts[lane]), tokens[lane])
+        hashed = finished(np.uint32(mix ^ np.uint32(16)))
+        lanes[lane] *= (np.float64(np.uint32(~hashed)) + 0.5) * _SCALE
+
+
 @kernel
-def split_sums(words: Any, keys: Any, threshold: Any, side: Any) -> tuple[Any, Any]:
+def split_sums(contexts: Any, tokens: Any, keys: Any, threshold: Any, side: Any) -> tuple[Any, Any]:
     """Sum -log(1 - u) under the first key over the places that the two keys' coin gives to it, for each pair of keys `[k, 2]`.
 
-    With side 1 the places that it gives to the second key are added, under the second key.
+    With side 1 the places that it gives to the second key are added, under the second key. No place is skipped: a factor of 1 adds nothing, and costs
+    less than a branch that no processor can foresee.
     """
+    count = len(contexts)
     counts, sums = np.zeros(len(keys), dtype=np.int64), np.zeros(len(keys))
-    for index in range(len(keys)):
-        first, second = key_state(keys[index, 0]), key_state(keys[index, 1])
-        coin_state = mixed(first, prepared(np.uint32(keys[index, 1] & np.uint64(0xFFFFFFFF))))
-        coin_state = mixed(coin_state, prepared(np.uint32(keys[index, 1] >> np.uint64(32))))
-        total, product, factors, counted = 0.0, 1.0, 0, 0
-        for place in range(len(words)):
-            context, token = prepared(words[place, 0]), prepared(words[place, 1])
-            coin = finished(np.uint32(mixed(coin_state, context) ^ np.uint32(20)))
-            if np.uint64(coin) >= threshold and side == 0:
-                continue
-            state = first if np.uint64(coin) < threshold else second
-            hashed = finished(np.uint32(mixed(mixed(state, context), token) ^ np.uint32(16)))
-            product *= (np.float64(np.uint32(~hashed)) + 0.5) * _SCALE
-            counted += 1
-            factors += 1
-            if factors == ROWS:
-                total -= np.log(product)
-                product, factors = 1.0, 0
-        counts[index] = counted
-        sums[index] = total - np.log(product)
+    lanes = np.empty(LANES)
+    both = side == 1
+    for start in range(0, count, BLOCK):
+        stop = min(count, start + BLOCK)
+        for index in range(len(keys)):
+            first, second = key_state(keys[index, 0]), key_state(keys[index, 1])
+            coin_state = mixed(first, prepared(np.uint32(keys[index, 1] & np.uint64(0xFFFFFFFF))))
+            coin_state = mixed(coin_state, prepared(np.uint32(keys[index, 1] >> np.uint64(32))))
+            lanes[:] = 1.0
+            counted = np.int64(0)
+            for row in range(start, stop, LANES):
+                some, others = contexts[row : row + LANES], tokens[row : row + LANES]
+                counted += _split_row(some, others, lanes, first, second, coin_state, threshold, both)
+            counts[index] += counted
+            sums[index] -= log_product(lanes)
     return counts, sums
+
+
+@inlined
+def _split_row(
+    contexts: Any, tokens: Any, lanes: Any, first: Any, second: Any, coin_state: Any, threshold: Any, both: Any
+) -> Any:
+    """Multiply the factors of up to `LANES` places into the lanes, and count the places added up."""
+    counted = np.uint32(0)
+    for lane in range(len(contexts)):
+        coin = finished(np.uint32(mixed(coin_state, contexts[lane]) ^ np.uint32(20)))
+        mine = coin < threshold
+        state = first if mine else second
+        hashed = finished(np.uint32(mixed(mixed(state, contexts[lane]), tokens[lane]) ^ np.uint32(16)))
+        added = mine or both
+        lanes[lane] *= (np.float64(np.uint32(~hashed)) + 0.5) * _SCALE if added else 1.0
+        counted += np.uint32(added)
+    return np.int64(counted)
 
 
 @kernel
@@ -176,12 +201,12 @@ def green_counts(contexts: Any, tokens: Any, keys: Any, threshold: Any) -> Any:
     count = len(contexts)
     counts = np.zeros(len(keys), dtype=np.int64)
     for start in range(0, count, BLOCK):
-        stop = min(count, start + BLOCK)
+        some, others = contexts[start : start + BLOCK], tokens[start : start + BLOCK]
         for index in range(len(keys)):
             state = key_state(keys[index])
             green = np.uint32(0)
-            for place in range(start, stop):
-                mix = mixed(mixed(state, contexts[place]), tokens[place])
+            for place in range(len(some)):
+                mix = mixed(mixed(state, some[place]), others[place])
                 green += np.uint32(finished(np.uint32(mix ^ np.uint32(16))) < threshold)
             counts[index] += np.int64(green)
     return counts

@@ -9,6 +9,7 @@ Tokens are unsigned 32-bit. Keys are rows of 64-bit words. Nothing here needs an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -146,6 +147,25 @@ def scheme_units(scheme: Scheme, tokens: Tokens) -> Units:
     if len(text) <= width:
         return scheme.units_of(np.empty((0, width), dtype=np.uint32), np.empty(0, dtype=np.uint32))
     return scheme.units_of(windows(text[:-1], width, len(text) - width), text[width:])
+
+
+def units_of_texts(scheme: Scheme, texts: Sequence[Tokens]) -> Units:
+    """Make the units of many texts at once; no context reaches from one text into the next.
+
+    Args:
+        scheme: the mark.
+        texts: each `[n]`.
+
+    Returns:
+        The units of the first text, then those of the second, and so on, as `scheme_units` gives them.
+    """
+    width, lengths = scheme.context_width, np.array([len(text) for text in texts], dtype=np.int64)
+    if len(texts) == 1 or not (lengths > width).any():
+        return scheme_units(scheme, texts[0] if texts else np.empty(0, dtype=np.uint32))
+    joined = np.concatenate(texts).astype(np.uint32, copy=False)
+    within = np.arange(len(joined)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    places = np.flatnonzero(within >= width)
+    return scheme.units_of(windows(joined, width, len(joined) - width)[places - width], joined[places])
 
 
 def plain_units(contexts: Words, words: Words) -> Units:

@@ -19,6 +19,8 @@ from stillwatch.watermark.kernels import inlined, kernel
 
 STATE = 624
 _SHIFT = 397
+FOLLOWED = 32
+"""Tokens of one list that are followed one by one; for more of them all swaps are done."""
 
 
 @kernel
@@ -87,27 +89,94 @@ def permutation_head(seed: Any, size: Any, head: Any) -> Any:
     return order[:head]
 
 
+@inlined
+def _places(state: Any, inverses: Any, places: Any, first: Any, size: Any) -> None:
+    """Write the places that steps `first` on swap with, from the words of state: i + word mod (size - i), the remainder by a reciprocal.
+
+    The quotient of two 32-bit numbers is one too small at most in double precision, which one subtraction mends.
+    """
+    for index in range(len(places)):
+        word = tempered(state[index])
+        left = np.uint32(size - first - index)
+        rest = np.uint32(word - np.uint32(np.uint32(np.int64(np.float64(word) * inverses[index])) * left))
+        places[index] = np.uint32(first + index) + (np.uint32(rest - left) if rest >= left else rest)
+
+
+@kernel
+def swapped_places(seed: Any, size: Any, inverses: Any, places: Any) -> None:
+    """Write the place that each of the first steps of `randperm(size)` swaps with, uint32 [head]; inverses are 1 / (size - i), float64 [head]."""
+    state = seeded(seed)
+    for start in range(0, len(places), STATE):
+        turn(state)
+        _places(state, inverses[start : start + STATE], places[start : start + STATE], start, size)
+
+
+@inlined
+def _holds(places: Any, place: Any) -> Any:
+    """Say whether a place is among some; all are looked at, sixteen at once."""
+    found = np.uint32(0)
+    for index in range(len(places)):
+        found += np.uint32(places[index] == place)
+    return found > 0
+
+
+@kernel
+def _is_green(places: Any, token: Any) -> Any:
+    """Say whether a token is among the first elements of the permutation, by following it alone through the swaps.
+
+    It stands at its own number until a step takes it to the front, where it stays, or until the step of its own place moves it on.
+    """
+    head = len(places)
+    start, place = np.int64(0), np.int64(token)
+    while True:
+        if _holds(places[start : min(place, head)], np.uint32(place)):
+            return True
+        if place >= head:
+            return False
+        start = place + 1
+        place = np.int64(places[place])
+        if place < start:
+            return True
+
+
+@kernel
+def _mark_green(places: Any, order: Any, green: Any, flag: Any) -> None:
+    """Do all swaps in `order`, which holds 0 to size - 1, write the flag of the green tokens, and undo the swaps."""
+    for index in range(len(places)):
+        other = places[index]
+        order[index], order[other] = order[other], order[index]
+        green[order[index]] = flag
+    for index in range(len(places) - 1, -1, -1):
+        other = places[index]
+        order[index], order[other] = order[other], order[index]
+
+
 @kernel
 def green_flags(seeds: Any, tokens: Any, size: Any, head: Any) -> Any:
     """Say for each (seed, token) whether the token is among the first `head` of `randperm(size)` under the seed, uint8 `[n]`.
 
-    Units with equal seeds must stand together: each run of them costs one permutation.
+    Units with equal seeds must stand together: each run of them costs `head` draws of the generator, and long runs the swaps as well.
     """
     flags = np.zeros(len(seeds), dtype=np.uint8)
-    green = np.zeros(size, dtype=np.uint8)
+    green, order = np.zeros(size, dtype=np.uint8), np.arange(size).astype(np.uint32)
+    places = np.empty(min(head, size - 1), dtype=np.uint32)
+    inverses = 1.0 / (size - np.arange(len(places)))
     start = 0
     while start < len(seeds):
         stop = start + 1
         while stop < len(seeds) and seeds[stop] == seeds[start]:
             stop += 1
-        chosen = permutation_head(seeds[start], size, head)
-        for token in chosen:
-            green[token] = 1
-        for place in range(start, stop):
-            if tokens[place] < size:
-                flags[place] = green[tokens[place]]
-        for token in chosen:
-            green[token] = 0
+        swapped_places(seeds[start], size, inverses, places)
+        if stop - start <= FOLLOWED:
+            for place in range(start, stop):
+                if tokens[place] < size:
+                    flags[place] = np.uint8(_is_green(places, tokens[place]))
+        else:
+            _mark_green(places, order, green, np.uint8(1))
+            for place in range(start, stop):
+                if tokens[place] < size:
+                    flags[place] = green[tokens[place]]
+            _mark_green(places, order, green, np.uint8(0))
         start = stop
     return flags
 

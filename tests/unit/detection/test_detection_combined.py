@@ -43,13 +43,28 @@ def test_a_dealt_stream_is_no_more_than_its_clock_and_its_prompts_allow(
     assert found.log_e == pytest.approx(min(clock, sharded, once, work), abs=1e-9)
 
 
-def test_who_declares_a_payer_or_an_organisation_deals_openly() -> None:
+def test_who_declares_an_organisation_or_pays_without_known_addresses_deals_openly() -> None:
     results = claims((*CLOCK, *EACH_ONCE), 50.0)
     for kind in (Kind.PAYMENT, Kind.ORGANIZATION):
         assert isinstance(
             dealt_out_claim(group(carried=[(kind, 1, number, 1) for number in range(3)]), results), Inconclusive
         )
         assert isinstance(dealt_out_claim(group(carried=[(kind, 1, number, 1) for number in range(2)]), results), Claim)
+
+
+def test_one_purse_is_open_where_the_accounts_work_from_one_place_and_not_behind_addresses_of_everybody() -> None:
+    results = claims((*CLOCK, *EACH_ONCE), 50.0)
+    purse = [(Kind.PAYMENT, 1, number, 1) for number in range(6)]
+    office = [(Kind.NETWORK, 1, number, 9) for number in range(4)]
+    strangers = [(Kind.NETWORK, 1, number, 9) for number in range(4, 30)]
+    assert isinstance(dealt_out_claim(group(carried=purse + office), results), Inconclusive)
+    assert isinstance(dealt_out_claim(group(carried=purse + office + strangers), results), Claim)
+    assert isinstance(dealt_out_claim(group(carried=purse + strangers), results), Claim)
+
+
+def test_a_batch_of_registrations_is_no_clock() -> None:
+    results = claims(EACH_ONCE, 50.0) | {"registration in batches": claim("registration in batches", 90.0)}
+    assert isinstance(dealt_out_claim(group(), results), Inconclusive)
 
 
 def test_few_members_or_a_missing_claim_are_no_dealt_stream() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy import stats
 from stillwatch.detection.campaigns.claims.conduct import (
     PRODUCT_FACTOR,
     THRESHOLDS,
+    VIEWS,
     Conduct,
     conduct_claim,
     conduct_p_values,
@@ -19,8 +21,9 @@ from stillwatch.detection.campaigns.claims.conduct import (
 )
 from stillwatch.detection.campaigns.claims.ranking import rank_p_values
 from stillwatch.detection.profiles.accounts import Accounts
-from stillwatch.detection.profiles.queries import FEATURE_BINS, FEATURES
+from stillwatch.detection.profiles.queries import DAY_CYCLE, FEATURE_BINS, FEATURES
 from stillwatch.records.claim import Claim, Inconclusive
+from stillwatch.statistics.e_values import mean_log_e
 
 CUSTOMERS, EXCHANGES = 1_500, 120
 
@@ -70,19 +73,6 @@ def test_they_are_seen_among_bystanders_as_long_as_they_are_the_most() -> None:
     assert few.log_e < 0.0
 
 
-@pytest.mark.parametrize("members", [4, 10, 40])
-def test_customers_with_lives_of_their_own_give_evidence_no_more_often_than_promised(members: int) -> None:
-    accounts = world(3, workers=0)
-    conduct = conduct_of(accounts)
-    rng, runs = np.random.default_rng(4), 300
-    found = [
-        conduct_claim(candidate_of(rng.choice(CUSTOMERS, members, replace=False), accounts=accounts), conduct)
-        for _ in range(runs)
-    ]
-    passed = sum(isinstance(claim, Claim) and claim.log_e >= math.log(20.0) for claim in found)
-    assert passed <= stats.binom.isf(1e-6, runs, 0.05)
-
-
 @pytest.mark.parametrize(("members", "reference"), [(6, 1_000), (12, 4_000), (40, 4_000)])
 def test_customers_of_one_product_at_the_edge_of_the_null_do_neither(members: int, reference: int) -> None:
     """Members ten times as likely as the reference to lie below any threshold: the worst that the null allows."""
@@ -103,11 +93,68 @@ def test_customers_of_one_product_at_the_edge_of_the_null_do_neither(members: in
 def test_a_member_is_left_out_of_its_own_centre_and_ranked_among_customers_of_like_volume() -> None:
     accounts = world(6, workers=5)
     conduct = conduct_of(accounts)
-    p_values, reference = conduct_p_values(conduct, np.arange(5))
+    views, reference = conduct_p_values(conduct, np.arange(5))
     assert reference == CUSTOMERS - 5
-    assert p_values.max() <= 0.01
+    assert len(views) == len(VIEWS)
+    assert np.max(views) <= 0.01
     alone, _ = conduct_p_values(conduct, np.array([0, 700, 800, 900]), np.array([700, 800, 900]))
-    assert alone[0] > 0.01
+    assert min(p_values[0] for p_values in alone) > 0.01
+
+
+def in_common(workers: int, *, days: bool, hours: bool) -> Accounts:
+    """Workers that keep the same days, or the same hours and gaps, or both."""
+    rng = np.random.default_rng(8)
+    accounts = world(8, workers=workers if hours else 0)
+    common = life(rng, DAY_CYCLE)
+    for number in range(CUSTOMERS):
+        shares = common if days and number < workers else life(rng, DAY_CYCLE)
+        accounts.histograms["days"][number] = rng.multinomial(EXCHANGES, shares)
+    return accounts
+
+
+@pytest.mark.parametrize("members", [4, 10, 40])
+def test_customers_with_lives_of_their_own_give_evidence_no_more_often_than_promised(members: int) -> None:
+    accounts = in_common(0, days=False, hours=False)
+    conduct = conduct_of(accounts)
+    rng, runs = np.random.default_rng(4), 300
+    found = [
+        conduct_claim(candidate_of(rng.choice(CUSTOMERS, members, replace=False), accounts=accounts), conduct)
+        for _ in range(runs)
+    ]
+    passed = sum(isinstance(claim, Claim) and claim.log_e >= math.log(20.0) for claim in found)
+    assert passed <= stats.binom.isf(1e-6, runs, 0.05)
+
+
+def test_common_days_are_seen_and_days_of_their_own_hide_no_common_clock() -> None:
+    seen = {}
+    for days, hours in ((True, True), (False, True), (True, False), (False, False)):
+        accounts = in_common(4, days=days, hours=hours)
+        claim = conduct_claim(candidate_of(range(4), accounts=accounts), conduct_of(accounts))
+        assert isinstance(claim, Claim)
+        seen[days, hours] = claim.log_e
+    assert seen[True, True] >= seen[False, True] > 9.0
+    assert max(seen[True, False], seen[False, False]) < 1.0  # the same days alone are a holiday, a course, a launch
+
+
+def test_the_e_value_is_the_mean_over_the_views() -> None:
+    accounts = in_common(6, days=True, hours=True)
+    conduct = conduct_of(accounts)
+    claim = conduct_claim(candidate_of(range(6), accounts=accounts), conduct)
+    assert isinstance(claim, Claim)
+    views, reference = conduct_p_values(conduct, np.arange(6))
+    log_es = [
+        rank_p_values(p_values, reference, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR).log_e for p_values in views
+    ]
+    assert claim.log_e == pytest.approx(mean_log_e(log_es))
+
+
+def test_reference_traffic_of_other_days_says_nothing_of_the_days() -> None:
+    accounts = in_common(6, days=True, hours=True)
+    apart = replace(accounts, observed=np.arange(CUSTOMERS) < 6, reference=np.arange(CUSTOMERS) >= 6)
+    conduct = measure_conduct(apart, np.flatnonzero(apart.reference))
+    assert conduct.views == VIEWS[:1]
+    assert len(conduct_p_values(conduct, np.arange(6))[0]) == 1
+    assert measure_conduct(accounts, np.arange(6, CUSTOMERS)).views == VIEWS
 
 
 def test_few_exchanges_or_members_or_customers_are_no_evidence() -> None:

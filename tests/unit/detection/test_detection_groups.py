@@ -16,6 +16,7 @@ from stillwatch.detection.links.groups import (
     LEAST_MEMBERS,
     LEAST_PART,
     MOST_GROUPS,
+    PROMISING,
     SETS_PER_ACCOUNT,
     Group,
     Seeded,
@@ -167,6 +168,38 @@ def test_groups_with_many_kinds_in_common_come_before_groups_with_one() -> None:
         (kind, 999, number, 90) for kind in (Kind.SPAN, Kind.BAND, Kind.PREFIX, Kind.PAYMENT) for number in members
     ]
     assert seed_groups(table_of(400, carried))[0].members.tolist() == list(members)
+
+
+def test_what_is_promising_does_not_depend_on_cards_addresses_and_size() -> None:
+    """The tests of one hand look at cards and addresses: who has most of them in common may have no larger share for it."""
+    rng = np.random.default_rng(6)
+    accounts = 1_500
+    carried = [
+        (Kind.SPAN, value, int(number), 90)
+        for value in range(PROMISING + 60)
+        for number in rng.choice(accounts, 6, replace=False)
+    ]
+    few = range(accounts - 4, accounts)
+    carried += [(kind, 9_999, number, 90) for kind in (Kind.SPAN, Kind.PREFIX, Kind.CONFIGURATION) for number in few]
+    paid = [
+        (kind, 100 + value, number, 1)
+        for kind in (Kind.PAYMENT, Kind.NETWORK, Kind.EMAIL_DOMAIN, Kind.ORGANIZATION)
+        for value in range(30)
+        for number in sorted({one for _, text, one, _ in carried if text == value})
+    ]
+    without, with_cards = (seeded(table_of(accounts, more)) for more in (carried, carried + paid))
+    texts = []
+    for found in (without, with_cards):
+        assert found.promising.sum() <= found.promised <= 4 * PROMISING
+        texts.append(
+            {
+                tuple(group.members.tolist())
+                for group, promising in zip(found.groups, found.promising, strict=True)
+                if promising and group.seed == "text" and len(group.places) <= 2
+            }
+        )
+    assert tuple(few) in texts[0]
+    assert texts[0] == texts[1]
 
 
 def test_no_more_groups_of_a_seed_than_stated_are_tested_and_all_are_counted() -> None:

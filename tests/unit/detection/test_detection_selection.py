@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.detection.campaigns.explanations import EXPLANATIONS, weigh
-from stillwatch.detection.campaigns.selection import select
+from stillwatch.detection.campaigns.selection import PROMISING_SHARE, select
 from stillwatch.records.claim import Claim, Inconclusive, Question
+from stillwatch.statistics.e_values import calibrate_log_p
+from stillwatch.statistics.intervals import binomial_acceptance
 
 LOG_ES = st.lists(st.floats(-20.0, 60.0), min_size=1, max_size=30)
 LEVEL = 0.01
@@ -107,3 +109,53 @@ def test_every_explanation_names_tests_that_exist_and_what_it_says_when_it_stand
         assert len(set(innocent.tests)) == len(innocent.tests)
         assert innocent.says.endswith(".")
         assert innocent.stands.endswith(".")
+
+
+@given(LOG_ES, st.lists(st.booleans(), min_size=30, max_size=30), st.integers(0, 5), st.sampled_from([0, 50]))
+def test_the_shares_of_the_level_add_up_to_no_more_than_one(
+    log_es: list[float], drawn: list[bool], more: int, untested: int
+) -> None:
+    """An e-value that selects its candidate alone is 1 / (level x share): the shares are read off, and added up."""
+    promising = np.array(drawn[: len(log_es)])
+    considered = len(log_es) + untested
+    promised = min(int(promising.sum()) + more, considered)
+    alone = [-30.0] * len(log_es)
+    needed = select(alone, groups(len(log_es)), considered, LEVEL, promising=promising, promised=promised).needed
+    shares = np.exp(-needed) / LEVEL
+    assert shares.sum() <= 1.0 + 1e-9
+    if promised:
+        assert (shares[promising] >= PROMISING_SHARE / promised - 1e-12).all()
+    assert (shares >= (1.0 - PROMISING_SHARE) / considered - 1e-12).all()
+
+
+@given(LOG_ES, st.lists(st.booleans(), min_size=30, max_size=30))
+def test_what_is_kept_has_what_it_needed_and_what_is_not_kept_has_not(log_es: list[float], drawn: list[bool]) -> None:
+    promising = np.array(drawn[: len(log_es)])
+    found = select(
+        log_es, groups(len(log_es)), len(log_es), 0.1, promising=promising, promised=max(int(promising.sum()), 1)
+    )
+    for place, log_e in enumerate(log_es):
+        if place in found.kept:
+            assert log_e >= found.needed[place] - 1e-9
+        elif found.kept:
+            assert log_e < found.needed[place] + 1e-9
+
+
+def test_a_promising_candidate_needs_less_and_any_other_twice_as_much() -> None:
+    promising = np.arange(1_000) < 10
+    found = select([0.0] * 1_000, groups(1_000), 1_000, LEVEL, promising=promising, promised=10)
+    assert np.exp(found.needed[0]) == pytest.approx(1.0 / (LEVEL * (0.5 / 10 + 0.5 / 1_000)))
+    assert np.exp(found.needed[-1]) == pytest.approx(2 * 1_000 / LEVEL)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_of_true_nulls_alone_any_is_selected_no_more_often_than_promised(*, together: bool) -> None:
+    """Every selection is false then: the rate is the chance of one, with e-values that are independent or all the same."""
+    rng, runs, level = np.random.default_rng(9), 4_000, 0.05
+    promising = np.arange(40) < 6
+    passed = 0
+    for _ in range(runs):
+        p_values = np.repeat(rng.random(), 40) if together else rng.random(40)
+        log_es = [calibrate_log_p(math.log(p_value)) for p_value in p_values.tolist()]
+        passed += bool(select(log_es, groups(40), 60, level, promising=promising, promised=8).kept)
+    assert passed <= binomial_acceptance(runs, level, 1e-6)[1]

@@ -1,4 +1,4 @@
-"""A folder with the draft of a plan for committed challenges, against endpoints of this machine."""
+"""Folders with the draft of a plan: for committed challenges against endpoints of this machine, and the whole way from any draft to its report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from stillwatch.cli.main import run
 from stillwatch.cli.suspect_practice import write_practice
 from stillwatch.simulation.suspect_server import Drawn, LetterModel
 
@@ -54,3 +56,22 @@ def folder_of(out: Path, address: str | None = None, *, known: float = 0.5, **ch
     draft |= changes
     (out / "draft.yaml").write_text(yaml.safe_dump(draft), encoding="utf-8")
     return out
+
+
+def reported(draft: Mapping[str, Any], place: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Write a draft into a new folder; plan, run and report it with a ledger of its own, and give the report."""
+    place.mkdir()
+    (place / "draft.yaml").write_text(yaml.safe_dump(dict(draft)), encoding="utf-8")
+    ledger = ["--ledger", f"sqlite:{place}/ledger.db"]
+    by = [*ledger, "--actor", "bob"]
+    for arguments in (
+        ["ledger", "init", *ledger, "--origin", "example.com/l", "--actor", "alice", "--key-file", str(place / "key")],
+        ["ledger", "role", *ledger, "--actor", "alice", "--assign", "analyst", "--to", "bob"],
+        ["suspect", "plan", str(place / "draft.yaml"), *by],
+        ["suspect", "run", str(place), *by],
+    ):
+        assert run(arguments) == 0
+    capsys.readouterr()
+    assert run(["suspect", "report", str(place), "--out", str(place / "report"), *by, "--json"]) == 0
+    report: dict[str, Any] = json.loads(capsys.readouterr().out)["report"]
+    return report

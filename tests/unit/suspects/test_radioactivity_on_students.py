@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 pytest.importorskip("torch", reason="the extra `models` is not installed")
 
 import tokenizers as tokenizers_library
 import torch
+from planned_run import reported
 
 from stillwatch.cli.main import run
 from stillwatch.records.mark import MarkKey, MarkLevel
@@ -144,20 +144,7 @@ def report_on(folder: Path, suspect: str, place: Path, capsys: pytest.CaptureFix
         "budget": {"requests": 2_000, "seconds": 600},
         "seed": 7,
     }
-    place.mkdir()
-    (place / "draft.yaml").write_text(yaml.safe_dump(draft), encoding="utf-8")
-    ledger = ["--ledger", f"sqlite:{place}/ledger.db"]
-    by = [*ledger, "--actor", "bob"]
-    for arguments in (
-        ["ledger", "init", *ledger, "--origin", "example.com/l", "--actor", "alice", "--key-file", str(place / "key")],
-        ["ledger", "role", *ledger, "--actor", "alice", "--assign", "analyst", "--to", "bob"],
-        ["suspect", "plan", str(place / "draft.yaml"), *by],
-        ["suspect", "run", str(place), *by],
-    ):
-        assert run(arguments) == 0
-    capsys.readouterr()
-    assert run(["suspect", "report", str(place), "--out", str(place / "report"), *by, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)["report"]
+    return reported(draft, place, capsys)
 
 
 def test_a_student_is_found_for_the_account_whose_key_marked_its_answers(

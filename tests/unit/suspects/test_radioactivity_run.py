@@ -83,13 +83,12 @@ def report_of(
     ledger = ["--ledger", f"sqlite:{place}/ledger.db"]
     by = [*ledger, "--actor", "bob"]
     with serving(suspect) as address:
-        # One request at a time: the model draws in the order in which it is asked, and the test says the same each time.
         settings = {
             "address": address,
             "model": "m",
             "requests_per_minute": 60_000,
             "pause": 0.01,
-            "concurrency": 1,
+            "concurrency": 4,
             **interface,
         }
         draft = {

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 pytest.importorskip("torch", reason="the extra `models` is not installed")
 
-from stillwatch.cli.main import run
+from planned_run import reported
+
 from stillwatch.simulation.small_models import Shape, TokenExchange, copy_of, new_model, sample, score, train
 
 SHAPE = Shape(vocabulary=64, width=32, layers=2, heads=2, inner=64, context=40)
@@ -109,20 +109,7 @@ def report_on(
         "budget": {"requests": 2_000, "seconds": 600},
         "seed": 7,
     }
-    place.mkdir()
-    (place / "draft.yaml").write_text(yaml.safe_dump(draft), encoding="utf-8")
-    ledger = ["--ledger", f"sqlite:{place}/ledger.db"]
-    by = [*ledger, "--actor", "bob"]
-    for arguments in (
-        ["ledger", "init", *ledger, "--origin", "example.com/l", "--actor", "alice", "--key-file", str(place / "key")],
-        ["ledger", "role", *ledger, "--actor", "alice", "--assign", "analyst", "--to", "bob"],
-        ["suspect", "plan", str(place / "draft.yaml"), *by],
-        ["suspect", "run", str(place), *by],
-    ):
-        assert run(arguments) == 0
-    capsys.readouterr()
-    assert run(["suspect", "report", str(place), "--out", str(place / "report"), *by, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)["report"]
+    return reported(draft, place, capsys)
 
 
 def support(report: dict[str, Any]) -> dict[tuple[str, str | None], str]:

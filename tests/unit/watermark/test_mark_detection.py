@@ -152,7 +152,7 @@ def test_a_text_on_which_the_tail_does_not_hold_is_refused(monkeypatch: pytest.M
     """Were the values skewed, random keys would be rejected too often; the decoys see it before anybody is named."""
     keys = keys_of("vllm-gumbel@philox4x32-10-v1", 2, seed=17)
     sums = philox.gumbel_sums
-    monkeypatch.setattr(philox, "gumbel_sums", lambda columns, rows: 1.05 * sums(columns, rows))
+    monkeypatch.setattr(philox, "gumbel_sums", lambda words, rows: 1.05 * sums(words, rows))
     results = scored(keys, unmarked(30, 300, seed=9))
     assert all("random keys have p <= 1 %" in getattr(one.answer, "reason", "") for one in results)
 
@@ -182,8 +182,3 @@ def test_no_key_and_unknown_schemes_are_refused() -> None:
     (key,) = keys_of("vllm-gumbel@philox4x32-10-v1", 1, seed=20)
     with pytest.raises(MarkKeyError, match="got 4 bytes"):
         scored([replace(key, key=b"1234")], unmarked(1, 20, seed=1))
-
-
-def test_reciprocal_rounds_as_the_quotient_does() -> None:
-    numerators = np.arange(1, 2**24 + 1, dtype=np.float64)
-    assert ((numerators * philox.RECIPROCAL).astype(np.float32) == (numerators / 16777217.0).astype(np.float32)).all()

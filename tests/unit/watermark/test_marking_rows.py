@@ -15,6 +15,7 @@ from stillwatch.watermark import murmur  # noqa: E402
 from stillwatch.watermark.detection import KeyScorer, Plan  # noqa: E402
 from stillwatch.watermark.marking.errors import MarkingError  # noqa: E402
 from stillwatch.watermark.marking.mark_rows import (  # noqa: E402
+    _log_uniforms,
     _states,
     mark_rows,
     repeated_contexts,
@@ -174,6 +175,19 @@ def test_a_gumbel_row_draws_each_token_with_its_own_probability() -> None:
         low, high = binomial_acceptance(runs, probability, MAYBE)
         assert low <= drawn[token] <= high
     assert drawn[4] == 0
+
+
+@pytest.mark.parametrize("cut", [{}, {"top_k": 40}, {"top_p": 0.7}])
+def test_the_compiled_choice_is_that_of_tensors(cut: dict[str, float]) -> None:
+    torch.manual_seed(16)
+    logits = torch.randn(40, VOCABULARY) * 4
+    contexts = torch.randint(0, VOCABULARY, (40, 2))
+    marks = [RowMark(draw=Draw.GUMBEL, key=1 << 50 | row, width=2, **cut) for row in range(40)]
+    probabilities, tokens = truncated(logits, marks)
+    hashed = token_hashes(states_by_tensors(marks, contexts), tokens)
+    scores = torch.where(probabilities > 0, _log_uniforms(hashed) / probabilities, -torch.inf)
+    expected = tokens.expand(40, -1).gather(1, scores.argmax(dim=1, keepdim=True))[:, 0]
+    assert torch.equal(mark_rows(logits.clone(), contexts, marks).argmax(dim=1), expected)
 
 
 def test_a_repeated_context_and_a_row_without_randomness_are_left_to_the_engine() -> None:

@@ -211,13 +211,12 @@ def _discoveries(
     """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
     taken = np.zeros(accounts, dtype=bool)
     found: list[tuple[Tested, Numbers, float]] = []
-    weakest = min((tested[place].log_e for place in selection.kept), default=0.0)
     for place in selection.kept:
         one, standing = tested[place], bearers[place]
         least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
         if len(standing) < least:
             continue  # the claims are about most members of the candidate; a few do not inherit them
-        if _stands_as_one_customer(one, standing, weakest):
+        if _stands_as_one_customer(one, standing, float(selection.needed[place])):
             continue
         mine = standing[~taken[standing]]
         kin = [number for number, (_, members, _) in enumerate(found) if _one_operator(one, members, standing)]
@@ -232,15 +231,15 @@ def _discoveries(
     return found
 
 
-def _stands_as_one_customer(one: Tested, standing: Numbers, weakest: float) -> bool:
+def _stands_as_one_customer(one: Tested, standing: Numbers, needed: float) -> bool:
     """Tell whether those who bear the evidence openly are one customer, and nothing speaks against that customer's own product.
 
     A candidate with bystanders need not be asked about that explanation; what is left of it must be.
     """
     if len(standing) < 2 or not openly_one_customer(one.candidate.table, standing):
         return False
-    (own,) = weigh(one.results, (OWN_PRODUCT,), weakest)
-    return own.log_e < weakest
+    (own,) = weigh(one.results, (OWN_PRODUCT,), needed)
+    return own.log_e < needed
 
 
 def _one_operator(one: Tested, found: Numbers, standing: Numbers) -> bool:

@@ -81,8 +81,8 @@ ORDINARY_USE = Innocent(
 OWN_PRODUCT = Innocent(
     name="one customer's product over several keys",
     says="One customer openly runs a product with end users, or a job of its own, over several accounts or keys.",
-    tests=("concealed reasoning",),
-    stands="The accounts openly belong to one customer, who does not ask for hidden reasoning.",
+    tests=("concealed reasoning", "purses of their own"),
+    stands="The accounts openly belong to one customer, who pays for them and does not ask for hidden reasoning.",
 )
 
 EXPLANATIONS = (CHANCE, PUBLIC_SET, PRODUCT, SUITE, OWN_WORK, ORDINARY_USE, OWN_PRODUCT)

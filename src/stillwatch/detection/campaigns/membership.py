@@ -113,7 +113,8 @@ def _in_step(candidate: Candidate, harvesting: Numbers, conduct: Conduct) -> Mas
     members = candidate.members[busy]
     near = np.zeros(len(candidate.members), dtype=bool)
     if len(members):
-        near[busy] = conduct_p_values(conduct, members, np.intersect1d(members, harvesting))[0] <= IN_STEP
+        views = conduct_p_values(conduct, members, np.intersect1d(members, harvesting))[0]
+        near[busy] = np.min(views, axis=0) * len(views) <= IN_STEP  # Bonferroni over the views
     return near
 
 

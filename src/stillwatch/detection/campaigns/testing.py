@@ -20,6 +20,7 @@ from stillwatch.detection.campaigns.claims.exploration import exploration_claim
 from stillwatch.detection.campaigns.claims.infrastructure_lift import infrastructure_lift_claim
 from stillwatch.detection.campaigns.claims.ordinary_work import ordinary_work_claim
 from stillwatch.detection.campaigns.claims.output_harvest import output_harvest_claim
+from stillwatch.detection.campaigns.claims.own_purses import own_purses_claim
 from stillwatch.detection.campaigns.claims.pivot import PivotShares, pivot_claim
 from stillwatch.detection.campaigns.claims.prompt_shift import prompt_shift_claim
 from stillwatch.detection.campaigns.claims.ramp import ramp_claim
@@ -32,7 +33,7 @@ from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts, synchr
 from stillwatch.detection.campaigns.claims.template_lift import Degrees, template_lift_claim
 from stillwatch.detection.campaigns.explanations import EXPLANATIONS, OWN_PRODUCT, Innocent, Result
 from stillwatch.detection.links.attributes import AttributeTable
-from stillwatch.detection.links.kinds import Kind
+from stillwatch.detection.links.openness import declaring
 from stillwatch.detection.profiles.histories import Histories
 
 ONE_OWNER_SHARE = 0.6
@@ -64,6 +65,7 @@ def coordination_results(candidate: Candidate, measured: Measured, minutes: Minu
         pivot_claim(candidate, measured.pivots),
         ramp_claim(candidate, measured.histories),
         replacement_claim(candidate, measured.histories),
+        own_purses_claim(candidate),
     ]
 
 
@@ -101,8 +103,4 @@ def openly_one_customer(table: AttributeTable, members: npt.NDArray[np.int64]) -
 
     A common payment does not count: an operator pays for accounts that pretend to be strangers; an organisation is declared.
     """
-    owner, held = table.held_by(members)
-    declared = table.kinds[held] == int(Kind.ORGANIZATION)
-    organizations, inverse, counts = np.unique(held[declared], return_inverse=True, return_counts=True)
-    common = np.unique(owner[declared][counts[inverse] >= 2]) if len(organizations) else organizations
-    return len(common) >= ONE_OWNER_SHARE * len(members)
+    return int(declaring(table, members).sum()) >= ONE_OWNER_SHARE * len(members)

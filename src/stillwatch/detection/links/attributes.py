@@ -40,6 +40,8 @@ class AttributeTable:
     """[e] places of values, ascending within an account."""
     accounts: int
     """All accounts seen."""
+    paying: npt.NDArray[np.bool_] | None = None
+    """[accounts] accounts whose payment is known, shared or not; null where no payment is."""
 
     @cached_property
     def degrees(self) -> npt.NDArray[np.int64]:
@@ -73,7 +75,10 @@ def ranges(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.ND
 
 
 def attribute_table(
-    shared: pa.Table, account_hashes: npt.NDArray[np.int64], sampled: npt.NDArray[np.int64]
+    shared: pa.Table,
+    account_hashes: npt.NDArray[np.int64],
+    sampled: npt.NDArray[np.int64],
+    paying: npt.NDArray[np.bool_] | None = None,
 ) -> AttributeTable:
     """Build the table, leaving out text that marks too little of an account's traffic.
 
@@ -81,6 +86,7 @@ def attribute_table(
         shared: Rows of query `shared`, sorted by (kind, value, account).
         account_hashes: [n] sorted hashes; the place of a hash is the account's number.
         sampled: [n] sampled exchanges of each account.
+        paying: [n] accounts whose payment is known; null where no payment is.
 
     Returns:
         Values that at least two accounts carry after the filter.
@@ -117,4 +123,5 @@ def attribute_table(
         held_starts=np.concatenate(([0], np.cumsum(np.bincount(carriers, minlength=len(account_hashes))))),
         held=owner[by_account],
         accounts=len(account_hashes),
+        paying=paying,
     )

@@ -6,7 +6,9 @@ covers enough (carriers of one template vary by sampling), and never a chain of 
 a text is used by honest accounts too, its intersections with rare infrastructure and request parameters are groups of their own.
 
 More sets of accounts have something in common than can be tested. Those go first whose members have most kinds of thing in common that
-few others have (`_weights`); the rest is not tested, and is counted, because selection pays for every group that was considered.
+few others have (`_in_common`); the rest is not tested, and is counted, because selection pays for every group that was considered. The
+first `PROMISING` of each seed by text and request parameters alone get a larger share of the error rate (`campaigns/selection.py`): what they
+have in common there is not what the tests look at. Their size does not count then, for a large group needs no larger share.
 Cost is linear in the table, and in accounts times `SETS_PER_ACCOUNT` squared for the overlaps.
 
 A group is only where to look: whether it means anything is asked in `campaigns/`.
@@ -22,13 +24,16 @@ import numpy.typing as npt
 from scipy import sparse
 
 from stillwatch.detection.links.attributes import AttributeTable
-from stillwatch.detection.links.kinds import BEHAVIOUR_KINDS, TEXT_KINDS, Kind
+from stillwatch.detection.links.kinds import BEHAVIOUR_KINDS, IDENTITY_KINDS, TEXT_KINDS, Kind
 
 LEAST_MEMBERS = 4
 SETS_PER_ACCOUNT = 200
 MOST_GROUPS = {"text": 1_000, "parameters": 400, "infrastructure": 400}
 MOST_PARTS = 800
 """Groups of each seed, and intersections of groups, that are tested."""
+PROMISING = 100
+"""Groups of each seed, and intersections, that share half of the error rate. In development worlds small campaigns came among the first 60
+by text, of more than a thousand."""
 LARGEST_INFRASTRUCTURE_SHARE = 0.2
 """Infrastructure or parameters on more than a fifth of all accounts are common and seed nothing."""
 
@@ -74,6 +79,10 @@ class Seeded:
     """Those with most in common first; each set of members once."""
     considered: int
     """All sets of members that were weighed, those left out included."""
+    promising: npt.NDArray[np.bool_]
+    """[g] groups that are among the first by text and parameters."""
+    promised: int
+    """All promising sets, those left out included."""
 
 
 def seed_groups(table: AttributeTable, observed: npt.NDArray[np.bool_]) -> Seeded:
@@ -97,10 +106,26 @@ def seed_groups(table: AttributeTable, observed: npt.NDArray[np.bool_]) -> Seede
     rare = degrees <= max(LEAST_PART, LARGEST_PARTING_SHARE * table.accounts)
     parting = np.flatnonzero(np.isin(table.kinds, PARTING_KINDS) & (degrees >= LEAST_PART) & rare)
     parts, considered = _intersections(table, groups, parting)
-    weights = _weights(table, groups)
+    sizes = np.array([min(len(group.members), SATISFYING) for group in groups])
+    everything = np.ones(len(table.kinds), dtype=bool)
+    heaviest = _first_of_each_seed(groups, _in_common(table, groups, everything) * np.log(sizes), MOST_GROUPS)
+    kept = _unique([*heaviest, *(part for part, _ in parts)], observed)
+    apart = ~np.isin(table.kinds, [int(kind) for kind in IDENTITY_KINDS])
+    first = _first_of_each_seed(groups, _in_common(table, groups, apart), dict.fromkeys(MOST_GROUPS, PROMISING))
+    most_surprising = [part for part, _ in sorted(parts, key=lambda pair: -pair[1])][:PROMISING]
+    promising = {group.members.tobytes() for group in _unique([*first, *most_surprising], observed)}
+    return Seeded(
+        groups=tuple(kept),
+        considered=len(groups) + considered,
+        promising=np.array([group.members.tobytes() in promising for group in kept], dtype=bool),
+        promised=len(promising),
+    )
+
+
+def _first_of_each_seed(groups: list[Group], weights: Floats, most: dict[str, int]) -> list[Group]:
+    """Return the heaviest groups of each seed, at most so many, seed by seed."""
     ranked = [groups[place] for place in np.argsort(-weights, kind="stable")]
-    heaviest = [group for seed, most in MOST_GROUPS.items() for group in [g for g in ranked if g.seed == seed][:most]]
-    return Seeded(groups=tuple(_unique([*heaviest, *parts], observed)), considered=len(groups) + considered)
+    return [group for seed, count in most.items() for group in [g for g in ranked if g.seed == seed][:count]]
 
 
 def _unique(groups: Iterable[Group], observed: npt.NDArray[np.bool_]) -> list[Group]:
@@ -113,11 +138,12 @@ def _unique(groups: Iterable[Group], observed: npt.NDArray[np.bool_]) -> list[Gr
     return list(found.values())
 
 
-def _weights(table: AttributeTable, groups: list[Group]) -> Floats:
-    """[g] how much the members have in common that few others have, in nats.
+def _in_common(table: AttributeTable, groups: list[Group], counted: npt.NDArray[np.bool_]) -> Floats:
+    """[g] how much a member has in common with the others that few others have, in nats; of the values that are `counted`, [v].
 
-    For each kind, the value of the group's own that weighs most: members that carry it times its rarity. The sum over kinds, for each
-    member, times ln of the members up to `SATISFYING`: many kinds in a small group outweigh one phrase in a large one, and a hub nobody.
+    For each kind, the value of the group's own that weighs most: the share of members that carry it times its rarity; the sum over
+    kinds. For the order of tests it is multiplied by ln of the members up to `SATISFYING`: many kinds in a small group outweigh one
+    phrase in a large one, and a hub nobody.
     """
     weights = np.zeros(len(groups))
     if not groups:
@@ -131,12 +157,12 @@ def _weights(table: AttributeTable, groups: list[Group]) -> Floats:
         part = groups[start : start + 500]
         own = sizes[start : start + 500]
         overlap = (_members(part, table.accounts) @ values).tocoo()
-        usual = overlap.data >= USUAL_SHARE * own[overlap.row]
+        usual = counted[overlap.col] & (overlap.data >= USUAL_SHARE * own[overlap.row])
         usual &= table.degrees[overlap.col] <= np.maximum(OTHERS * own[overlap.row], own[overlap.row] + 1)
         row, column = overlap.row[usual], overlap.col[usual]
         heaviest = np.zeros((len(part), len(kinds)))
         np.maximum.at(heaviest, (row, kind_of[column]), overlap.data[usual] * table.rarity[column])
-        weights[start : start + len(part)] = heaviest.sum(axis=1) / own * np.log(np.minimum(own, SATISFYING))
+        weights[start : start + len(part)] = heaviest.sum(axis=1) / own
     return weights
 
 
@@ -147,11 +173,13 @@ def _members(groups: list[Group], accounts: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, members)), shape=(len(groups), accounts))
 
 
-def _intersections(table: AttributeTable, groups: list[Group], places: Numbers) -> tuple[list[Group], int]:
-    """Return the parts of text groups that also share one rare value of infrastructure or parameters.
+def _intersections(
+    table: AttributeTable, groups: list[Group], places: Numbers
+) -> tuple[list[tuple[Group, float]], int]:
+    """Return the parts of text groups that also share one rare value of infrastructure or parameters, and how surprising a member is.
 
     A part of n members, of a group of g and a value with d carriers, weighs n ln(n N / (g d)), the surprise at meeting so often,
-    divided by the square root of n. The `MOST_PARTS` heaviest parts are returned, and the number of all.
+    divided by the square root of n; ln(n N / (g d)) is a member's. The `MOST_PARTS` heaviest parts are returned, and the number of all.
     """
     wide = [group for group in groups if group.seed == "text" and len(group.members) > LEAST_PART]
     if not wide or not len(places):
@@ -161,14 +189,13 @@ def _intersections(table: AttributeTable, groups: list[Group], places: Numbers) 
     degrees = table.degrees[places][overlap.col]
     chosen = np.flatnonzero((overlap.data >= LEAST_PART) & (overlap.data <= LARGEST_PART * sizes))
     shared = overlap.data[chosen].astype(np.float64)
-    surprise = shared * np.log(np.maximum(shared * table.accounts / (sizes[chosen] * degrees[chosen]), 1.0))
-    weights = surprise / np.sqrt(shared)
-    order = np.lexsort((overlap.col[chosen], overlap.row[chosen], -weights))[:MOST_PARTS]
+    surprise = np.log(np.maximum(shared * table.accounts / (sizes[chosen] * degrees[chosen]), 1.0))
+    order = np.lexsort((overlap.col[chosen], overlap.row[chosen], -surprise * np.sqrt(shared)))[:MOST_PARTS]
     parts = []
-    for position in chosen[order]:
+    for position, of_member in zip(chosen[order], surprise[order].tolist(), strict=True):
         group, place = wide[overlap.row[position]], int(places[overlap.col[position]])
         members = np.intersect1d(group.members, table.carriers_of(place), assume_unique=True)
-        parts.append(Group(members=members, seed="text", places=np.sort(np.append(group.places, place))))
+        parts.append((Group(members=members, seed="text", places=np.sort(np.append(group.places, place))), of_member))
     return parts, len(chosen)
 
 

@@ -94,6 +94,17 @@ HAVING kind >= {int(Kind.PAYMENT)} OR min(prompt) < max(prompt)
 """,
 )
 
+PAYING = Query(
+    name="paying",
+    about="Accounts whose payment is known.",
+    reads=("attributes",),
+    gives=TableSchema(
+        name="paying",
+        columns=(Column(name="account", type="int64", required=True, about="Hash of the account id."),),
+    ),
+    sql=f"SELECT account FROM attributes WHERE kind = {int(Kind.PAYMENT)} GROUP BY account ORDER BY account",
+)
+
 SHARED = Query(
     name="shared",
     about="Rows of `attributes` whose value is carried by at least two accounts.",

@@ -1,7 +1,7 @@
 """Accounts in memory: one row of integers per account and its histograms. Everything later refers to accounts by number.
 
 Takes the rows of `profiles`, `sample_sizes` and `histograms`. Gives arrays ordered by account hash. Memory is linear in the
-number of accounts (about 500 bytes each), never in the number of exchanges.
+number of accounts (about 650 bytes each), never in the number of exchanges.
 """
 
 from __future__ import annotations

@@ -185,13 +185,15 @@ GAP_EDGES_US = tuple(
 )
 WORD_EDGES = (4, 8, 12, 18, 26, 36, 50, 70, 100, 150, 250, 500, 1_000)
 OUTPUT_EDGES = (2, 8, 24, 60, 100, 150, 220, 320, 450, 650, 900, 1_300, 2_000, 4_000)
-FEATURES = ("hours", "gaps", "words", "outputs", "openings")
+DAY_CYCLE = 32
+"""Days are counted round a cycle: a run of a month has a bin for each day, a longer one lays later days over the first ones."""
+FEATURES = ("hours", "gaps", "words", "outputs", "openings", "days")
 """Histogram features of an account; a row's `feature` is the index here."""
-FEATURE_BINS = (24, len(GAP_EDGES_US) + 1, len(WORD_EDGES) + 1, len(OUTPUT_EDGES) + 1, 32)
+FEATURE_BINS = (24, len(GAP_EDGES_US) + 1, len(WORD_EDGES) + 1, len(OUTPUT_EDGES) + 1, 32, DAY_CYCLE)
 
 HISTOGRAMS = Query(
     name="histograms",
-    about="Per account and feature: exchanges in each bin (hour of the day, gap to the next, words, output tokens, opening).",
+    about="Per account and feature: exchanges in each bin (hour of the day, gap to the next, words, output tokens, opening, day).",
     reads=("exchanges",),
     gives=TableSchema(
         name="histograms",
@@ -220,6 +222,9 @@ FROM exchanges WHERE output_tokens IS NOT NULL GROUP BY account, {_edges_sql("ou
 UNION ALL
 SELECT account, 4 AS feature, ((opening % 32) + 32) % 32 AS bin, count(*) AS exchanges
 FROM exchanges WHERE opening IS NOT NULL GROUP BY account, ((opening % 32) + 32) % 32
+UNION ALL
+SELECT account, 5 AS feature, ((day % {DAY_CYCLE}) + {DAY_CYCLE}) % {DAY_CYCLE} AS bin, count(*) AS exchanges
+FROM exchanges GROUP BY account, ((day % {DAY_CYCLE}) + {DAY_CYCLE}) % {DAY_CYCLE}
 ORDER BY account, feature, bin
 """,
 )

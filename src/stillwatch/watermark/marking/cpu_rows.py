@@ -33,6 +33,35 @@ def raise_green(scores: Any, rows: Any, states: Any, bounds: Any, deltas: Any) -
 
 
 @kernel
+def likeliest(probabilities: Any, tokens: Any, states: Any) -> Any:
+    """Choose the candidate of each row whose -log(u) / p is least, which is the one of largest log(u) / p.
+
+    No logarithm is taken of a candidate that cannot be it: -log(u) is at least 1 - u.
+
+    Args:
+        probabilities: of the candidates, float32 [rows, candidates]; 0 for those that are cut.
+        tokens: their ids, int64 [rows, candidates], or [1, candidates] where all rows have the same.
+        states: state of key and context of each row, uint32 [rows].
+
+    Returns:
+        Place of the candidate in its row, int64 [rows].
+    """
+    chosen = np.zeros(len(states), dtype=np.int64)
+    for row in range(len(states)):
+        state, likely, ids = states[row], probabilities[row], tokens[row % len(tokens)]
+        best = np.inf
+        for place in range(len(likely)):
+            hashed = finished(np.uint32(mixed(state, prepared(np.uint32(ids[place]))) ^ np.uint32(16)))
+            uniform = (np.float64(hashed) + 0.5) * 2.0**-32
+            probability = np.float64(likely[place])
+            if probability > 0.0 and 1.0 - uniform < best * probability:
+                score = -np.log(uniform) / probability
+                if score < best:
+                    best, chosen[row] = score, place
+    return chosen
+
+
+@kernel
 def row_states(contexts: Any, firsts: Any, seconds: Any, bounds: Any) -> Any:
     """Give the state of key and context that every candidate of a row begins with.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from stillwatch.watermark.marking.cpu_rows import raise_green, row_states
+from stillwatch.watermark.marking.cpu_rows import likeliest, raise_green, row_states
 from stillwatch.watermark.marking.row_mark import Draw, RowMark
 from stillwatch.watermark.marking.uniform_hash import context_hashes, key_states, position_coins, token_hashes
 
@@ -94,9 +94,12 @@ def _choose(logits: Any, index: Any, marks: Sequence[RowMark], states: Any) -> A
     """Leave one token in each row: the one with the largest log(u) / p among those that truncation leaves."""
     torch = _torch()
     probabilities, tokens = truncated(logits[index].float(), marks)
-    hashed = token_hashes(states, tokens)
-    scores = torch.where(probabilities > 0, _log_uniforms(hashed) / probabilities, -torch.inf)
-    token = tokens.gather(1, scores.argmax(dim=1, keepdim=True))
+    if logits.device.type == "cpu":
+        places = torch.from_numpy(likeliest(probabilities.numpy(), tokens.numpy(), states.numpy().astype(np.uint32)))
+    else:
+        scores = torch.where(probabilities > 0, _log_uniforms(token_hashes(states, tokens)) / probabilities, -torch.inf)
+        places = scores.argmax(dim=1)
+    token = tokens.expand(len(marks), -1).gather(1, places[:, None])
     logits[index] = -torch.inf
     logits[index, token[:, 0]] = 0.0
     return logits
@@ -110,12 +113,15 @@ def truncated(logits: Any, marks: Sequence[RowMark]) -> tuple[Any, Any]:
         marks: of each row, temperatures above 0.
 
     Returns:
-        Probabilities [rows, candidates], 0 for what is cut, and their tokens [rows, candidates], the likeliest first.
+        Probabilities [rows, candidates], 0 for what is cut, and their tokens [rows, candidates], the likeliest first; where no row cuts anything, of all tokens
+        in their order, which are given once [1, vocabulary].
     """
     torch = _torch()
     size = logits.shape[1]
     limits = [min(mark.top_k, size) if mark.top_k else size for mark in marks]
     whole = torch.softmax(logits / _column([mark.temperature for mark in marks], logits), dim=1)
+    if min(limits) == size and all(mark.top_p == 1.0 and mark.min_p == 0.0 for mark in marks):
+        return whole, torch.arange(size, device=logits.device)[None, :]
     sorted_whole, tokens = whole.topk(max(limits), dim=1)
     before = sorted_whole.cumsum(dim=1) - sorted_whole
     keep = torch.arange(sorted_whole.shape[1], device=logits.device)[None, :] < _column(limits, logits)

@@ -89,8 +89,9 @@ class SglangDual:
 
     def totals(self, words: Words, keys: Keys) -> Totals:
         """Score distinct units."""
+        contexts, tokens = murmur.prepare(words)
         counts, sums = murmur.split_sums(
-            words, np.ascontiguousarray(keys), np.uint64(self.threshold), int(self.part == "both")
+            contexts, tokens, np.ascontiguousarray(keys), np.uint32(self.threshold), int(self.part == "both")
         )
         return Totals(counts=counts, statistics=sums)
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch.statistics.tails import hypergeometric_upper_log_p
+from stillwatch.watermark import numpy_shuffle
 from stillwatch.watermark.scheme import Keys, Parameters, Tokens, Totals, Units, Words, share, whole
 
 
@@ -55,10 +56,13 @@ class Unigram:
 
     def green(self, key: int) -> NDArray[np.bool_]:
         """Give the list under a key as a mask `[vocabulary]`."""
-        seed = int.from_bytes(hashlib.sha256(key.to_bytes(8, "little")).digest()[:4], "little")
         mask = np.arange(self.vocabulary) < self.head
-        np.random.default_rng(seed).shuffle(mask)
+        np.random.default_rng(self.seed(key)).shuffle(mask)
         return mask
+
+    def seed(self, key: int) -> int:
+        """Derive the generator's seed, 32 bits, from a key."""
+        return int.from_bytes(hashlib.sha256(key.to_bytes(8, "little")).digest()[:4], "little")
 
     @property
     def spread(self) -> float:
@@ -78,7 +82,13 @@ class Unigram:
     def totals(self, words: Words, keys: Keys) -> Totals:
         """Count distinct green tokens."""
         tokens = words[words[:, 0] < self.vocabulary, 0]
-        greens = np.array([self.green(int(key[0]))[tokens].sum() for key in keys], dtype=np.float64)
+        greens = np.zeros(len(keys))
+        for index, key in enumerate(keys):
+            seed = self.seed(int(key[0]))
+            drawn = np.random.default_rng(seed).bit_generator.random_raw(numpy_shuffle.words_for(self.vocabulary))
+            greens[index] = numpy_shuffle.green_count(drawn, tokens, self.vocabulary, self.head)
+            if greens[index] < 0:
+                greens[index] = self.green(int(key[0]))[tokens].sum()
         return Totals(counts=np.full(len(keys), len(tokens), dtype=np.int64), statistics=greens)
 
     def log_p(self, count: int, statistic: float) -> float:

@@ -75,13 +75,8 @@ class VllmDual:
 
     def totals(self, words: Words, keys: Keys) -> Totals:
         """Score distinct units."""
-        columns = np.ascontiguousarray(words.T)
-        first, second = (
-            philox.gumbel_sums(
-                columns, np.array([derived_key(int(key), domain) for key in keys[:, 0]], dtype=np.uint64)
-            )
-            for domain in (b"key_a", b"key_b")
-        )
+        derived = [derived_key(int(key), domain) for domain in (b"key_a", b"key_b") for key in keys[:, 0]]
+        first, second = philox.gumbel_sums(words, np.array(derived, dtype=np.uint64)).reshape(2, len(keys))
         return Totals(
             counts=np.full(len(keys), len(words), dtype=np.int64),
             statistics=(1.0 - self.alpha) * first + self.alpha * second,

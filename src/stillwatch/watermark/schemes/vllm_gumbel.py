@@ -61,7 +61,7 @@ class VllmGumbel:
 
     def totals(self, words: Words, keys: Keys) -> Totals:
         """Score distinct units."""
-        sums = philox.gumbel_sums(np.ascontiguousarray(words.T), np.ascontiguousarray(keys[:, 0]))
+        sums = philox.gumbel_sums(words, np.ascontiguousarray(keys[:, 0]))
         return Totals(counts=np.full(len(keys), len(words), dtype=np.int64), statistics=sums)
 
     def log_p(self, count: int, statistic: float) -> float:

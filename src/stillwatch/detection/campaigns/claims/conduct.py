@@ -1,11 +1,15 @@
 """Common conduct: members send alike, far more than customers of one product do.
 
-Every account has its hours of the day, its gaps between exchanges, and its pace (exchanges per active day). One operator's
-workers draw all three from one scheduler; customers have each a life of their own, even where a product brings them together. For
-each member the centre is the other members (itself left out, one vote per account): their mean shares of hours and of gaps, free of
+Every account has its hours of the day, its gaps between exchanges, its pace (exchanges per active day) and its days. One operator's
+workers draw them from one scheduler; customers have each a life of their own, even where a product brings them together. For
+each member the centre is the other members (itself left out, one vote per account): their mean shares of hours, of gaps and of days, free of
 sampling noise (`profiles/closeness.py`), and their median pace. Its distance from the centre in each feature is ranked among the
 reference accounts of like volume, and the sum of the ln of the ranks is ranked again: a conformal p-value for "this account is as far
 from the centre as any customer". The number of members with small p is then counted (`ranking.py`).
+
+This is done twice, without the days and with them (`VIEWS`), and the two e-values are averaged, which is an e-value whatever their dependence:
+a pool that works in the same days is seen sooner with them, one whose accounts take turns is seen without. Reference traffic of other
+days says nothing of these days; then only the first view is taken.
 
 Null: members are customers, and at most `PRODUCT_FACTOR` times as likely as any customer of like volume to lie so near to the centre.
 That leaves room for what customers of one product, trade or country have in common. It does not show a harvest: any fleet under one
@@ -27,12 +31,15 @@ from stillwatch.detection.links.groups import LEAST_MEMBERS
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.detection.profiles.closeness import LEAST_COUNT, shares
 from stillwatch.records.claim import Claim, Inconclusive, Question
+from stillwatch.statistics.e_values import mean_log_e
 
-HISTOGRAMS = ("hours", "gaps")
+HISTOGRAMS = ("hours", "gaps", "days")
+VIEWS = (("hours", "gaps", "pace"), ("hours", "gaps", "pace", "days"))
+"""Sets of features by which an account may lie near to others; an e-value is averaged over them."""
 THRESHOLDS = (0.002, 0.005, 0.01, 0.02)
 PRODUCT_FACTOR = 10.0
 """Of honest groups with a common text in development worlds, whose accounts are one product's customers, at most 4 in 100 members were
-within the nearest 0.5 per cent on average, which is 8 times the chance of any customer."""
+within the nearest 0.5 per cent on average, which is 8 times the chance of any customer; with the days it was 5 times at most, in four later worlds."""
 MOST_REFERENCE = 4_000
 ENOUGH_REFERENCE = 500
 """Reference accounts of like volume from which the others are left out."""
@@ -43,14 +50,14 @@ PROCEDURE = Procedure(
     name="common conduct",
     question=Question.COORDINATION,
     null_hypothesis=(
-        "The members are customers with hours, gaps and a pace of their own: at most ten times as likely as any customer of"
+        "The members are customers with hours, gaps, days and a pace of their own: at most ten times as likely as any customer of"
         " like volume to lie so near to the others."
     ),
     assumptions=(
         "customers of one product are at most 10 times as likely as any customer to send so much alike",
         "left-out centres make members dependent only through their common mean, which is neglected",
     ),
-    method="common-conduct/v1",
+    method="common-conduct/v2",
 )
 
 Floats = npt.NDArray[np.float64]
@@ -89,6 +96,8 @@ class Conduct:
     """[n] ln of exchanges per active day."""
     reference: Numbers
     """Accounts that may serve as reference, ascending."""
+    views: tuple[tuple[str, ...], ...] = VIEWS
+    """Sets of features that can be compared in this run, those of `VIEWS`."""
     by_volume: dict[int, LikeVolume] = field(default_factory=dict)
     """Power of two of a volume -> reference accounts of like volume, found when first asked for."""
 
@@ -109,11 +118,12 @@ def measure_conduct(accounts: Accounts, reference: Numbers) -> Conduct:
         noise=noise,
         pace=np.log(accounts.exchanges / np.maximum(accounts.active_days, 1)),
         reference=reference,
+        views=VIEWS if accounts.observed[reference].all() else VIEWS[:1],
     )
 
 
-def conduct_p_values(conduct: Conduct, members: Numbers, centre: Numbers | None = None) -> tuple[Floats, int]:
-    """Return each member's conformal p-value of lying so near to the others, and the number of reference accounts.
+def conduct_p_values(conduct: Conduct, members: Numbers, centre: Numbers | None = None) -> tuple[list[Floats], int]:
+    """Return each member's conformal p-values of lying so near to the others, one array for each view, and the number of reference accounts.
 
     Args:
         conduct: All accounts.
@@ -121,26 +131,31 @@ def conduct_p_values(conduct: Conduct, members: Numbers, centre: Numbers | None 
         centre: Members that make the centre; all by default. One of them is left out of its own centre.
 
     Returns:
-        ([m] in (0, 1], reference accounts).
+        ([m] in (0, 1] for each of `conduct.views`, reference accounts).
     """
     centre = members if centre is None else centre
     like = _like_volume(conduct, float(np.median(conduct.exchanges[members])))
     strangers = ~in_sorted(like.numbers, members)
     reference = int(strangers.sum())
     if reference < LEAST_REFERENCE or len(centre) < 2:
-        return np.ones(len(members)), reference
+        return [np.ones(len(members)) for _ in conduct.views], reference
     central = np.isin(members, centre)
-    scores, ranked = np.zeros(len(members)), np.zeros(reference)
     logs: Floats = np.log(np.arange(1, reference + 2) / (reference + 1.0))
-    for mine, all_others in _distances(conduct, members, central, like):
+    ranks: dict[str, tuple[Floats, Floats]] = {}
+    for name, (mine, all_others) in _distances(conduct, members, central, like).items():
         others = all_others[strangers]
         order = np.argsort(others)
         ascending = others[order]
-        ranked[order] += logs[np.searchsorted(ascending, ascending, side="right") - 1]
-        scores += logs[np.searchsorted(ascending, mine, side="right")]
-    below = np.searchsorted(np.sort(ranked), scores, side="right")
-    p_values: Floats = np.asarray((1.0 + below) / (reference + 1.0), dtype=np.float64)
-    return p_values, reference
+        theirs = np.empty(reference)
+        theirs[order] = logs[np.searchsorted(ascending, ascending, side="right") - 1]
+        ranks[name] = (logs[np.searchsorted(ascending, mine, side="right")], theirs)
+    found = []
+    for view in conduct.views:
+        scores = sum(ranks[name][0] for name in view)
+        ranked = np.sort(sum(ranks[name][1] for name in view))
+        below = np.searchsorted(ranked, scores, side="right")
+        found.append(np.asarray((1.0 + below) / (reference + 1.0), dtype=np.float64))
+    return found, reference
 
 
 def conduct_claim(candidate: Candidate, conduct: Conduct) -> Claim | Inconclusive:
@@ -150,17 +165,18 @@ def conduct_claim(candidate: Candidate, conduct: Conduct) -> Claim | Inconclusiv
         return PROCEDURE.cannot(
             f"{len(members)} members have enough exchanges", f"{LEAST_MEMBERS} members with {LEAST_EXCHANGES} exchanges"
         )
-    p_values, reference = conduct_p_values(conduct, members)
+    views, reference = conduct_p_values(conduct, members)
     if reference < LEAST_REFERENCE:
         return PROCEDURE.cannot(
             f"{reference} reference accounts", f"{LEAST_REFERENCE} with {LEAST_EXCHANGES} exchanges"
         )
-    ranked = rank_p_values(p_values, reference, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR)
+    ranks = [rank_p_values(p_values, reference, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR) for p_values in views]
+    ranked, view = max(zip(ranks, conduct.views, strict=True), key=lambda pair: pair[0].log_e)
     expected = PRODUCT_FACTOR * ranked.threshold * ranked.tested
     return PROCEDURE.from_log_e(
-        ranked.log_e,
+        mean_log_e([one.log_e for one in ranks]),
         statement=(
-            f"{ranked.members} of {ranked.tested} members keep the hours, gaps and pace of the others more closely than"
+            f"{ranked.members} of {ranked.tested} members keep the {_listed(view)} of the others more closely than"
             f" {1 - ranked.threshold:.1%} of {ranked.reference} customers of like volume do; one product's customers would be {expected:.1f} at most."
         ),
         statistic_name=f"members within the nearest {ranked.threshold:.1%}",
@@ -169,6 +185,10 @@ def conduct_claim(candidate: Candidate, conduct: Conduct) -> Claim | Inconclusiv
         n_unit="accounts",
         input_digest=candidate.input_digest,
     )
+
+
+def _listed(view: tuple[str, ...]) -> str:
+    return f"{', '.join(view[:-1])} and {view[-1]}"
 
 
 def _like_volume(conduct: Conduct, volume: float) -> LikeVolume:
@@ -192,22 +212,27 @@ def _like_volume(conduct: Conduct, volume: float) -> LikeVolume:
 
 def _distances(
     conduct: Conduct, members: Numbers, central: npt.NDArray[np.bool_], reference: LikeVolume
-) -> list[tuple[Floats, Floats]]:
-    """Return ([m] members', [n] reference's) distance from the centre, for each feature."""
-    found = []
+) -> dict[str, tuple[Floats, Floats]]:
+    """Return feature -> ([m] members', [n] reference's) distance from the centre."""
+    found = {}
     weight = central.astype(np.float64)
     others = weight.sum() - weight
-    for name in HISTOGRAMS:
+    for name in _histograms(conduct.views):
         own = conduct.shares[name][members]
         total = weight @ own
         left_out = (total[None, :] - weight[:, None] * own) / others[:, None]
         mine = ((own - left_out) ** 2).sum(axis=1) - conduct.noise[name][members]
         profile = total / weight.sum()
         theirs = ((reference.shares[name] - profile) ** 2).sum(axis=1) - reference.noise[name]
-        found.append((mine, theirs))
+        found[name] = (mine, theirs)
     pace = conduct.pace[members]
-    found.append((np.abs(pace - _left_out_medians(pace, central)), np.abs(reference.pace - np.median(pace[central]))))
+    medians = _left_out_medians(pace, central)
+    found["pace"] = (np.abs(pace - medians), np.abs(reference.pace - np.median(pace[central])))
     return found
+
+
+def _histograms(views: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    return tuple(name for name in HISTOGRAMS if any(name in view for view in views))
 
 
 def _left_out_medians(values: Floats, central: npt.NDArray[np.bool_]) -> Floats:

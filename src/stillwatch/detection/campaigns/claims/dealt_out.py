@@ -2,7 +2,8 @@
 
 What a harvest asks for need not show in its words: bare items of a data set read like anybody's questions. How it is worked off
 does show. Null: the members use the model as other customers do. Other customers do not send in step and divide one set of prompts
-without repeats; a firm that runs one job over several accounts says so by its organisation or its card. The e-value is the smallest of those against a common clock by chance, against a common set, against
+without repeats; a firm that runs one job over several accounts says so by its organisation, or pays with one card for accounts that
+work from one place (`links/openness.py`). The e-value is the smallest of those against a common clock by chance, against a common set, against
 repeated prompts and against ordinary bulk work: it is an e-value when any one of them is true.
 
 It does not show what the answers are for. A report that rests on it says so.
@@ -12,18 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.stating import Procedure
-from stillwatch.detection.links.kinds import Kind
+from stillwatch.detection.links.openness import openly_one_job
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import mean_log_e, minimum_log_e
 
-CLOCK = ("synchrony", "common conduct", "registration in batches")
+CLOCK = ("synchrony", "common conduct")
+"""A batch of registrations is no clock: who takes on workers, or imports customers, registers them together."""
 EACH_ONCE = ("sharding without replacement", "no repetition", "not ordinary work")
-OPEN_SHARE = 0.5
-"""When one payment or organisation is on this share of the members, the job is open."""
 LEAST_MEMBERS = 4
 
 PROCEDURE = Procedure(
@@ -31,7 +29,7 @@ PROCEDURE = Procedure(
     question=Question.EXTRACTION,
     null_hypothesis="The members use the model as other customers do, each for itself, or one customer openly runs one job.",
     assumptions=("the smallest e-value of claims whose own assumptions hold",),
-    method="one-stream-dealt-out/v2",
+    method="one-stream-dealt-out/v3",
 )
 
 
@@ -39,8 +37,10 @@ def dealt_out_claim(candidate: Candidate, results: Mapping[str, Claim | Inconclu
     """Combine the claims on how the stream is worked off; `results` holds all other claims of the candidate."""
     if len(candidate.members) < LEAST_MEMBERS:
         return PROCEDURE.cannot(f"{len(candidate.members)} members", f"{LEAST_MEMBERS} members")
-    if _open(candidate):
-        return PROCEDURE.cannot("one payment or organisation is on most members: the job is open", "nothing more")
+    if openly_one_job(candidate.table, candidate.members):
+        return PROCEDURE.cannot(
+            "one organisation, or one payment and one network, is on most members: the job is open", "nothing more"
+        )
     clock = [claim.log_e for name in CLOCK if isinstance(claim := results.get(name), Claim)]
     once = [claim.log_e for name in EACH_ONCE if isinstance(claim := results.get(name), Claim)]
     if not clock or len(once) < len(EACH_ONCE):
@@ -50,7 +50,7 @@ def dealt_out_claim(candidate: Candidate, results: Mapping[str, Claim | Inconclu
     return PROCEDURE.from_log_e(
         log_e,
         statement=(
-            f"{len(candidate.members)} accounts with nothing declared in common send in step, and"
+            f"{len(candidate.members)} accounts that do not show whose they are send in step, and"
             f" {int(accounts.exchanges[candidate.members].sum())} requests hold hardly any prompt twice."
         ),
         statistic_name="members",
@@ -59,11 +59,3 @@ def dealt_out_claim(candidate: Candidate, results: Mapping[str, Claim | Inconclu
         n_unit="accounts",
         input_digest=candidate.input_digest,
     )
-
-
-def _open(candidate: Candidate) -> bool:
-    table = candidate.table
-    held = table.held_by(candidate.members)[1]
-    owners = held[np.isin(table.kinds[held], (int(Kind.ORGANIZATION), int(Kind.PAYMENT)))]
-    most = int(np.unique(owners, return_counts=True)[1].max()) if len(owners) else 0
-    return most >= OPEN_SHARE * len(candidate.members)
