@@ -5,6 +5,9 @@ guard has a bundle of a million accounts, reads and searches a body of 2 kB, and
 percentiles of both, in each round; the median over rounds is reported with the least and the most. The proxy stands in a process of its own
 before a simulated model in another, and its figures hold what three processes on this machine do to each other.
 
+A third of the rounds in process has live sketches too: the log keeps no text, and a child sketches each exchange at the same time, on the same cores.
+How many exchanges a second one child sketches is measured alone.
+
     python -m benchmarks.gateway_latency --out gateway_latency.json
 """
 
@@ -14,6 +17,7 @@ import argparse
 import asyncio
 import gc
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -34,6 +38,7 @@ from stillwatch.gateway.admission import Admission
 from stillwatch.gateway.exchange_log import ExchangeLog
 from stillwatch.gateway.guard import Guard
 from stillwatch.gateway.identity import IdentitySettings
+from stillwatch.gateway.live_sketches import LiveSketches, sketching_command
 from stillwatch.gateway.marking import Engine, Marks
 from stillwatch.gateway.plugins.asgi import StillwatchMiddleware
 from stillwatch.gateway.request import GatewayRequest
@@ -143,34 +148,72 @@ def asker(app: Any, accounts: int) -> Callable[[int], Awaitable[None]]:
 
 
 def in_process(bundle: LoadedBundle, accounts: int, rounds: int, seconds: float, folder: Path) -> dict[str, Any]:
-    """Measure the middleware, in turns with the bare application."""
-    log = ExchangeLog(folder / "log", keep_text=True)
+    """Measure the middleware, with and without live sketches, in turns with the bare application."""
     admission = Admission(
         Guard(bundle),
         identity=IdentitySettings(account_header=HEADER),
         marks=Marks(engine=Engine.VLLM),
         clock=lambda: NOW_US * 1_000 + time.monotonic_ns(),
     )
-    apps = {"without": application, "with": StillwatchMiddleware(application, admission=admission, log=log)}
+    live = LiveSketches(sketching_command(folder / "parts", every_s=1.0))
+    logs = {
+        "with": ExchangeLog(folder / "log", keep_text=True),
+        "sketched": ExchangeLog(folder / "log-without-text", keep_text=False, sketches=live),
+    }
+    apps: dict[str, Any] = {"without": application}
+    for name, log in logs.items():
+        apps[name] = StillwatchMiddleware(application, admission=admission, log=log)
     found: dict[str, list[list[float]]] = {name: [] for name in apps}
     gc.collect()
     gc.freeze()
     for number in range(rounds + 1):
         times = arrivals(RATE, seconds, SEED + number)
-        for name in sorted(apps, reverse=bool(number % 2)):
+        for name in list(apps)[number % 3 :] + list(apps)[: number % 3]:
             latencies = asyncio.run(run_open_loop(times, asker(apps[name], accounts)))
             if number:  # the first round warms up
                 found[name].append(latencies)
     processor = {name: _processor_us(asker(app, accounts)) for name, app in apps.items()}
-    log.close()
-    if log.dropped or log.written == 0:
-        raise ValueError(f"the log dropped {log.dropped} of {log.written + log.dropped} exchanges")
+    for log in logs.values():
+        log.close()
+        if log.dropped or log.written == 0:
+            raise ValueError(f"the log dropped {log.dropped} of {log.written + log.dropped} exchanges")
+    if live.dropped or live.written != logs["sketched"].written:
+        raise ValueError(f"{live.dropped} exchanges were not sketched, {live.written} were")
     return {
         **_compared(found),
+        "sketched": _compared(found, "sketched"),
         "processor_us": processor,
         "admission_us": admission.spent_ns / admission.passed / 1e3,
-        "log_lines": log.written,
+        "log_lines": sum(log.written for log in logs.values()),
     }
+
+
+def one_child(exchanges: int, folder: Path) -> dict[str, float]:
+    """Measure how many exchanges a second one child sketches, from the pipe to the disk; prompts of 2 kB and answers of 1 kB."""
+    words = "explain the still step by step and grade what boils early copper river number table".split()  # noqa: SIM905
+    rng = random.Random(SEED)  # noqa: S311  # texts, no secrets
+    texts = [" ".join(rng.choices(words, k=380)) for _ in range(1_000)]
+    live = LiveSketches(sketching_command(folder / "child", every_s=1.0), most_kept=exchanges)
+    for number in range(exchanges):
+        body = {"model": "m", "messages": [{"role": "user", "content": f"{number} {texts[number % 1_000]}"}]}
+        answer = {"choices": [{"message": {"content": texts[(7 * number) % 1_000][:1_000]}}]}
+        row = {
+            "stillwatch_guard": 1, "time_us": NOW_US + number, "exchange_id": f"{number:016x}", "account_id": f"acct-{number % 997}",
+            "path": "/v1/chat/completions", "status": 200, "latency_us": 900_000, "request": body, "response": answer,
+        }  # fmt: skip
+        live.put(json.dumps(row).encode() + b"\n")
+    begun = 0.0
+    child: psutil.Process | None = None
+    while live.kept():
+        live.turn()
+        if not begun and live.written:  # it has started, and its kernels are there
+            begun, first = time.perf_counter(), live.written
+            child = psutil.Process(live._child.pid)  # noqa: SLF001  # whose memory is told
+        time.sleep(0.002)
+    seconds = time.perf_counter() - begun
+    memory = 0 if child is None else child.memory_info().rss
+    live.close()
+    return {"exchanges_per_s": (live.written - first) / seconds, "memory_mb": memory / 1e6}
 
 
 def _processor_us(ask: Callable[[int], Awaitable[None]], requests: int = 4_000) -> float:
@@ -185,8 +228,9 @@ def _processor_us(ask: Callable[[int], Awaitable[None]], requests: int = 4_000) 
     return (time.thread_time() - begun) / requests * 1e6
 
 
-def _compared(found: dict[str, list[list[float]]]) -> dict[str, Any]:
-    """Give percentiles of both, and what the second adds, in milliseconds."""
+def _compared(found: dict[str, list[list[float]]], named: str = "with") -> dict[str, Any]:
+    """Give percentiles of both, and what the named one adds, in milliseconds."""
+    found = {"with": found[named], "without": found["without"]}
     result: dict[str, Any] = {"requests_each": sum(map(len, found["with"]))}
     for word, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999)):
         rounds = {name: [percentile(one, share) * 1e3 for one in lists] for name, lists in found.items()}
@@ -279,21 +323,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each round")
     parser.add_argument("--proxy-rate", type=float, default=150.0)
+    parser.add_argument("--sketched", type=int, default=40_000, help="exchanges that one child sketches")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args(arguments)
     bundle = bundle_of(chosen.accounts)
     alone = decisions(bundle, chosen.accounts)
     with tempfile.TemporaryDirectory() as folder:
         middle = in_process(bundle, chosen.accounts, chosen.rounds, chosen.seconds, Path(folder))
+        child = one_child(chosen.sketched, Path(folder))
     proxied = through_proxy(max(1, chosen.rounds // 2), chosen.seconds, chosen.proxy_rate)
     print("guard.decide alone, us: " + ", ".join(f"{kind} {value:.2f}" for kind, value in alone.items()))
     processor = middle["processor_us"]
     print(
-        f"processor time of a request in process, us: {processor['without']:.0f} without, {processor['with']:.0f} with"
+        "processor time of a request in process, us: " + ", ".join(f"{processor[one]:.0f} {one}" for one in processor)
     )
+    print(f"one child sketches {child['exchanges_per_s']:,.0f} exchanges a second, in {child['memory_mb']:.0f} MB")
     print(f"processor time of the proxy for a request, us: {proxied['guard_processor_us']:.0f}")
     for what, found, goals in (
         ("ASGI middleware", middle, (GOAL_P50_MS, GOAL_P99_MS)),
+        ("ASGI middleware with live sketches", middle["sketched"], (GOAL_P50_MS, GOAL_P99_MS)),
         ("reverse proxy", proxied, None),
     ):
         print(f"{what}, {found['requests_each']:,} requests each, added ms (median, least, most of the rounds):")
@@ -307,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.out is not None:
         document = {
             "version": __version__, "seed": SEED, "date": time.strftime("%Y-%m-%d", time.gmtime()), "machine": asdict(machine()),
-            "measured": {"accounts": chosen.accounts, "rate": RATE, "decide_us": alone, "asgi": middle, "proxy": proxied},
+            "measured": {"accounts": chosen.accounts, "rate": RATE, "decide_us": alone, "asgi": middle, "child": child, "proxy": proxied},
         }  # fmt: skip
         chosen.out.write_text(json.dumps(document, indent=2), encoding="utf-8")
     return 0

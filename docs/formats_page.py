@@ -81,6 +81,9 @@ Only a time and an account are needed. Everything else is used when it is there,
 "Lost" below says what a format cannot carry at all. Who pays, e-mail domain, organisation and registration time need not be in
 the logs: an accounts file (`--accounts`, one row per account) brings them to any format. To *declare* something is to give the flag of that
 name: `--account-field`, `--time-field`, `--default-account`, `--default-time`, `--assume-zone`, `--year`.
+
+Besides logs, `detect` reads the parts that `stillwatch sketch` and a guard make of any of these formats ([sketches.md](sketches.md)). They are known by their
+metadata, whatever `--format` says.
 """
 
 

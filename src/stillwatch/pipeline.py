@@ -1,8 +1,8 @@
 """The way of one exchange, as code. Read `STAGES` first: each line is one transition, in the order in which they run.
 
-Takes paths of logs and settings. Gives `accounts.parquet`, `campaigns.json`, `report.html`, `run.json` and `quarantine.jsonl` in a
-folder. Promises that the same input gives the same output digest, whatever the order of files and lines, the batch size
-and the engine.
+Takes paths of logs, or of sketches made of them before, and settings. Gives `accounts.parquet`, `campaigns.json`, `report.html`,
+`run.json` and `quarantine.jsonl` in a folder. Promises that the same input gives the same output digest, whatever the order of
+files and lines, the batch size and the engine, and whether it was sketched before.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from stillwatch.intake.plan import IntakePlan, plan
 from stillwatch.intake.read import read_split
 from stillwatch.intake.releases import read_releases
 from stillwatch.intake.settings import IntakeSettings
+from stillwatch.intake.sketch_parts import SKETCHES
 from stillwatch.intake.sources import digest_file, expand_paths
 from stillwatch.intake.split import Split, SplitOutput, Tally
 from stillwatch.intake.tallies import FileTallies
@@ -44,10 +45,13 @@ from stillwatch.records.errors import StillwatchError
 from stillwatch.records.progress import Progress
 from stillwatch.records.sketch import SKETCH
 from stillwatch.sketches.attributes import hash_value
-from stillwatch.sketches.batch import sketch_batch
+from stillwatch.sketches.reference import as_reference
+from stillwatch.sketching.splits import sketches_of
 
 REFERENCE_PREFIX = "reference\x1f"
 """Put before account ids of reference traffic, so that an account may be in both."""
+NO_TEXT = "(no text: this exchange was read from sketches, which hold none; see the log, where it is kept with text)"
+"""Shown in place of a prompt."""
 DEFAULT_MEMORY_BYTES = 3 << 30
 
 
@@ -134,10 +138,10 @@ def plan_intake(run: Run) -> None:
         encoding=settings.encoding,
         now_us=clock_us() if settings.now_us is None else settings.now_us,
     )
-    run.traffic = plan(expand_paths(settings.paths), settings.format, declared)
+    run.traffic = plan(expand_paths(settings.paths), settings.format, declared, takes_sketches=True)
     run.inputs += [_input("traffic", file.source.path) for file in run.traffic.files]
     if settings.reference:
-        run.reference = plan(expand_paths(settings.reference), settings.format, declared)
+        run.reference = plan(expand_paths(settings.reference), settings.format, declared, takes_sketches=True)
         run.inputs += [_input("reference", file.source.path) for file in run.reference.files]
     if settings.accounts is not None:
         read = read_account_facts(str(settings.accounts), settings.assume_zone)
@@ -159,7 +163,7 @@ def _input(use: str, path: str) -> SealedFile:
 
 
 def sketch_exchanges(run: Run) -> None:
-    """Read every log line once: Exchange, then ExchangeSketch; what cannot be read goes to the quarantine."""
+    """Read every log line once: Exchange, then ExchangeSketch; parts of sketches are taken as they are. What cannot be read goes to the quarantine."""
     (run.work / "quarantine").mkdir()
     descriptors: list[str] = []
     for planned, reference in ((run.traffic, False), (run.reference, True)):
@@ -174,6 +178,7 @@ def sketch_exchanges(run: Run) -> None:
     for planned, kind in ((run.traffic, "traffic"), (run.reference, "reference")):
         if planned is not None:
             run.notes.update(_check_readable(planned, sorted((run.work / "quarantine").glob(f"{kind}-*.read.json"))))
+            run.notes.update(planned.notes)
 
 
 def sketch_split(descriptor: str) -> Iterator[pa.RecordBatch]:
@@ -186,14 +191,14 @@ def sketch_split(descriptor: str) -> Iterator[pa.RecordBatch]:
     read: list[tuple[int, int, int]] = []
     notes: Counter[str] = Counter()
     with unfinished.open("w", encoding="utf-8") as quarantine:
-        for output in read_split(Split.from_json(split_text), IntakeSettings.from_dict(declared)):
+        for output in sketches_of(Split.from_json(split_text), IntakeSettings.from_dict(declared)):
             for entry in output.quarantined:
                 line = {"file": entry.file, "offset": entry.offset, "length": entry.length, "reason": entry.reason}
                 quarantine.write(json.dumps(line, ensure_ascii=False) + "\n")
             read.extend((tally.source_no, tally.read, tally.quarantined) for tally in output.tallies)
             notes.update(dict(output.notes))
             if output.batch.num_rows:
-                yield sketch_batch(_as_reference(output.batch) if reference else output.batch)
+                yield as_reference(output.batch, REFERENCE_PREFIX) if reference else output.batch
     Path(side).with_suffix(".read.json").write_text(json.dumps({"read": read, "notes": dict(notes)}), encoding="utf-8")
     unfinished.replace(side)
 
@@ -343,14 +348,6 @@ def _run_stages(settings: DetectSettings, progress: Progress, seal: RunSeal | No
     return run
 
 
-def _as_reference(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Put the prefix before the account ids."""
-    place = batch.schema.get_field_index("account_id")
-    marked = pa.array([REFERENCE_PREFIX + account for account in batch.column(place).to_pylist()], pa.string())
-    columns = [marked if position == place else column for position, column in enumerate(batch.columns)]
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
-
-
 def _file_names(run: Run) -> tuple[str, ...]:
     """Return the path of each source number."""
     if run.traffic is None:
@@ -375,7 +372,7 @@ def _shown_texts(run: Run) -> dict[tuple[str, int], str]:
 
 
 def _exhibit_texts(run: Run) -> dict[tuple[str, int], str]:
-    """Read the prompts of all exhibits again from the logs, by file and offset."""
+    """Read the prompts of all exhibits again from the logs, by file and offset; of sketches, say that there are none."""
     if run.detection is None or run.traffic is None:
         return {}
     wanted = {
@@ -388,6 +385,10 @@ def _exhibit_texts(run: Run) -> dict[tuple[str, int], str]:
     texts: dict[tuple[str, int], str] = {}
     for split in run.traffic.splits:
         if not any(piece.path in files for piece in split.pieces):
+            continue
+        if split.format_name == SKETCHES.name:
+            parts = {piece.path for piece in split.pieces}
+            texts.update({place: NO_TEXT for place in wanted if place[0] in parts})
             continue
         for output in read_split(split, run.traffic.settings):
             texts.update(_texts_of(output.batch, names, wanted))

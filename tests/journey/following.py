@@ -51,7 +51,8 @@ WORDS = {
         " three values say where the line lies, so that every later statement can be traced to bytes."
     ),
     "20_sketch": (
-        "The kernels turn the row into hashes, bits and counts. No text can be read back from it, and nothing after this step has text. The"
+        "The kernels turn the row into hashes, bits and counts. No text can be read back from it, and nothing after this step has text. Such"
+        " rows are what `stillwatch sketch` and the guard keep in place of a log ([sketches.md](sketches.md)). The"
         " hash is stillwatch's own, the same inline and in batch on every engine. `shape` is the prompt with numbers masked, `spans` are"
         " fingerprints of eight words each, `intent` holds the signs that a single prompt shows."
     ),

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 Paths = Annotated[
-    list[str], typer.Argument(metavar="PATH", help="Files, folders or globs of JSONL (.gz, .zst) or Parquet.")
+    list[str],
+    typer.Argument(metavar="PATH", help="Files, folders or globs of JSONL (.gz, .zst) or Parquet, or of sketches."),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results; made where missing.")]
 LogFormat = Annotated[

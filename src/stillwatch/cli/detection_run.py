@@ -114,6 +114,9 @@ def _tell(summary: DetectSummary, out: Path, terminal: Terminal) -> None:
     if counts["quarantined"]:
         lines = counted(counts["quarantined"], "line", "lines")
         terminal.say(f"! {lines} could not be read: {out / QUARANTINE_FILE}")
+    for what, count in (summary.notes or {}).items():
+        if what.startswith("sketched before"):
+            terminal.say(f"! {what}: {count:,}")
     if summary.metadata_only:
         terminal.say("! No exchange had prompt text: this run is metadata-only.")
     for test in summary.tests_not_run:

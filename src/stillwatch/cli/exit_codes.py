@@ -87,6 +87,7 @@ ERROR_CODES = {
     "stillwatch.integrity.errors.TimeStampError": ExitCode.UNVERIFIED,
     "stillwatch.simulation.errors.SettingsError": ExitCode.USAGE,
     "stillwatch.simulation.errors.SimulationError": ExitCode.INPUT,
+    "stillwatch.sketches.errors.SketchPartError": ExitCode.INPUT,
     "stillwatch.stores.errors.StoreBusyError": ExitCode.OUTPUT,
     "stillwatch.stores.errors.StoreDamagedError": ExitCode.UNVERIFIED,
     "stillwatch.stores.errors.StoreError": ExitCode.INPUT,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stillwatch.gateway.exchange_log import ExchangeLog
     from stillwatch.gateway.guard import Guard
     from stillwatch.gateway.serving import Places, Serving
+    from stillwatch.gateway.shared_rates import RedisRates
 
 HELP = VerbHelp(
     name="guard",
@@ -26,8 +27,9 @@ HELP = VerbHelp(
     examples=(
         "stillwatch guard --upstream http://localhost:8000 --check",
         "stillwatch guard --upstream http://localhost:8000 --listen 127.0.0.1:8400 --log exchanges.jsonl",
+        "stillwatch guard --upstream http://localhost:8000 --sketches sketches --log-content none --log exchanges.jsonl",
     ),
-    writes="the lines of --log and the version into --state. It runs until it is told to stop (SIGTERM, SIGINT); needs stillwatch[gateway].",
+    writes="the lines of --log, the parts of --sketches and the version into --state. It runs until it is told to stop (SIGTERM, SIGINT); needs stillwatch[gateway].",
 )
 
 
@@ -51,6 +53,7 @@ def guard(
     canaries: options.Canaries = None,
     log: options.Log = None,
     log_content: options.LogContent = "full",
+    sketches: options.Sketches = None,
     when_failing: options.WhenFailing = "open",
     most_body: options.MostBody = "64MiB",
     silence: options.Silence = 600.0,
@@ -62,15 +65,12 @@ def guard(
     """Run the guard."""
     _need_extra()
     from stillwatch.gateway.admission import Admission  # noqa: PLC0415
-    from stillwatch.gateway.guard import Guard  # noqa: PLC0415
     from stillwatch.gateway.plugins.reverse_proxy import ReverseProxy, UpstreamSettings  # noqa: PLC0415
     from stillwatch.gateway.serving import Serving  # noqa: PLC0415
     from stillwatch.gateway.shared_rates import RedisRates  # noqa: PLC0415
-    from stillwatch.records.decision import WhenStale  # noqa: PLC0415
 
     shared = None if redis is None else RedisRates(redis)
-    fails = options.word_of(when_failing, "--when-failing", tuple(WhenStale))
-    made = Guard(shared=shared, when_failing=WhenStale(fails))
+    made = _guard(shared, when_failing)
     marks = options.marks_of(engine, mark_keys)
     door = Admission(
         made,
@@ -80,7 +80,7 @@ def guard(
         most_body=bytes_of(most_body, "--most-body"),
         announce_marks=announce_marks,
     )
-    kept = None if log is None or check else _log(log, log_content)
+    kept = None if check else _log(log, sketches, log_content)
     serving = Serving(
         proxy=ReverseProxy(door, UpstreamSettings(url=upstream, silence_s=silence), kept),
         listen=options.address_of(listen, "--listen"),
@@ -91,6 +91,14 @@ def guard(
         grace_s=grace,
     )
     return (_checked if check else _run)(open_terminal(as_json=as_json), serving)
+
+
+def _guard(shared: RedisRates | None, when_failing: str) -> Guard:
+    from stillwatch.gateway.guard import Guard  # noqa: PLC0415
+    from stillwatch.records.decision import WhenStale  # noqa: PLC0415
+
+    fails = options.word_of(when_failing, "--when-failing", tuple(WhenStale))
+    return Guard(shared=shared, when_failing=WhenStale(fails))
 
 
 def _source(
@@ -129,14 +137,15 @@ def _checked(terminal: Terminal, serving: Serving) -> ExitCode:
     return ExitCode.DONE
 
 
-def _log(path: Path, content: str) -> ExchangeLog:
-    from stillwatch.gateway.exchange_log import ExchangeLog  # noqa: PLC0415
+def _log(path: Path | None, sketches: Path | None, content: str) -> ExchangeLog | None:
+    from stillwatch.gateway.errors import GatewaySettingError  # noqa: PLC0415
+    from stillwatch.gateway.settings import open_log  # noqa: PLC0415
 
     keeps = options.word_of(content, "--log-content", ("full", "none")) == "full"
     try:
-        return ExchangeLog(path, keep_text=keeps)
-    except OSError as error:
-        raise OutputError(f"--log {path} cannot be written: {error.strerror}.") from error
+        return open_log(path, sketches, keep_text=keeps)
+    except GatewaySettingError as error:
+        raise OutputError(f"{error}.") from error
 
 
 def _run(terminal: Terminal, serving: Serving) -> ExitCode:
@@ -171,6 +180,9 @@ def _run(terminal: Terminal, serving: Serving) -> ExitCode:
     )
     if serving.log is not None:
         terminal.aside.print(f"Log: {serving.log.written:,} lines, {serving.log.dropped:,} exchanges dropped.")
+        if serving.log.sketches is not None:
+            live = serving.log.sketches
+            terminal.aside.print(f"Sketches: {live.written:,} exchanges, {live.dropped:,} dropped.")
     return ExitCode.DONE
 
 

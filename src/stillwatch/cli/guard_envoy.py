@@ -59,6 +59,7 @@ def guard_envoy(
     announce_marks: options.AnnounceMarks = False,
     log: options.Log = None,
     log_content: options.LogContent = "full",
+    sketches: options.Sketches = None,
     when_failing: options.WhenFailing = "open",
     grace: options.Grace = 5.0,
     check: options.Check = False,
@@ -87,6 +88,7 @@ def guard_envoy(
         rates_url=redis,
         log=None if check else log,
         log_text=options.word_of(log_content, "--log-content", ("full", "none")) == "full",
+        sketches=None if check else sketches,
     )
     running = RunningGuard(settings)
     if check:

@@ -79,6 +79,14 @@ Log = Annotated[
 LogContent = Annotated[
     str, typer.Option("--log-content", metavar="WORD", help="full, or none to leave prompts and answers out.")
 ]
+Sketches = Annotated[
+    Path | None,
+    typer.Option(
+        "--sketches",
+        metavar="DIR",
+        help="Sketch each exchange as it comes, whatever --log-content; `detect` reads DIR.",
+    ),
+]
 WhenFailing = Annotated[
     str,
     typer.Option("--when-failing", metavar="WORD", help="open or closed: where the guard itself fails on a request."),

@@ -39,6 +39,7 @@ from stillwatch.cli import (
     posture,
     shadow,
     simulate,
+    sketch,
     suspect,
     terms,
     version,
@@ -52,6 +53,7 @@ from stillwatch.records.errors import StillwatchError
 VERBS: tuple[tuple[VerbHelp, Any], ...] = (
     (demo.HELP, demo.demo),
     (detect.HELP, detect.detect),
+    (sketch.HELP, sketch.sketch),
     (explain.HELP, explain.explain),
     (simulate.HELP, simulate.simulate),
     (evaluate.HELP, evaluate.evaluate),

@@ -54,15 +54,19 @@ def write_part(path: Path, batches: Iterator[pa.RecordBatch], schema: TableSchem
     with pq.ParquetWriter(
         unfinished, target, compression=COMPRESSION, compression_level=COMPRESSION_LEVEL, use_dictionary=True
     ) as writer:
-        for group in _row_groups(batches, target):
+        for group in row_groups(batches, target):
             writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
             rows += group.num_rows
     unfinished.replace(path)
     return rows
 
 
-def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield tables of exactly `ROW_GROUP_ROWS` rows, and the rest at the end."""
+def row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Gather batches, made to fit a schema, into tables of exactly `ROW_GROUP_ROWS` rows, and the rest at the end.
+
+    Raises:
+        TableError: when a batch does not fit.
+    """
     held: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:

@@ -3,6 +3,8 @@
 Takes exchanges from any thread. Gives lines in a file that only its owner reads. A thread of its own writes; what waits is bounded in number and
 bytes. What does not fit, or cannot be written, is dropped and counted, and the next line that is written says how many are missing before it.
 The raw key of a mark is never in it: bodies are kept as the client sent them, without members that were taken out.
+
+Where live sketches are made, each exchange is handed to them as a line with text, whether or not the log itself keeps text.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 import orjson
 
 from stillwatch.gateway.admission import Admitted
+from stillwatch.gateway.live_sketches import LiveSketches
 
 FORM = 1
 MOST_WAITING = 20_000
@@ -27,6 +30,8 @@ MOST_WAITING_BYTES = 128 << 20
 MOST_AT_ONCE = 256
 EVERY_S = 0.05
 """Between looks at what waits: nobody has to wake the writer, which would cost a request more than all of admission."""
+SOON_S = 0.002
+"""The same while the pipe of live sketches is full."""
 BETWEEN_LINES_S = 0.0001
 """The writer lets go of the interpreter after each line, so that no request waits for more than one line."""
 HURRY = 2_000
@@ -69,6 +74,7 @@ class ExchangeLog:
         path: Path,
         *,
         keep_text: bool,
+        sketches: LiveSketches | None = None,
         most_waiting: int = MOST_WAITING,
         most_waiting_bytes: int = MOST_WAITING_BYTES,
     ) -> None:
@@ -76,7 +82,8 @@ class ExchangeLog:
 
         Args:
             path: lines are appended; it may be moved away while this runs, and is then made anew.
-            keep_text: whether prompts and answers are kept; without them, `detect` sees metadata alone.
+            keep_text: whether prompts and answers are kept; without them, `detect` sees metadata alone of this log.
+            sketches: what sketches each exchange with its text; null for nothing. It is this log's from now on, and ended with it.
             most_waiting: exchanges that may wait to be written.
             most_waiting_bytes: their bytes.
 
@@ -84,6 +91,7 @@ class ExchangeLog:
             OSError: where the file cannot be opened.
         """
         self.keep_text = keep_text
+        self.sketches = sketches
         self._path = path
         self._most, self._most_bytes = most_waiting, most_waiting_bytes
         self._waiting: deque[tuple[Admitted, Answered, int]] = deque()
@@ -96,12 +104,14 @@ class ExchangeLog:
         self.dropped = 0
         """Exchanges of which there is no line."""
         self._untold = 0
+        self._unsketched = 0
+        """Exchanges dropped before a line was made of them, of which the sketches were not told."""
         self._thread = threading.Thread(target=self._work, name="exchange log", daemon=True)
         self._thread.start()
 
     def answered(self) -> Answered:
         """Begin to keep an answer."""
-        return Answered(parts=[] if self.keep_text else None)
+        return Answered(parts=[] if self.keep_text or self.sketches is not None else None)
 
     def put(self, admitted: Admitted, answered: Answered) -> None:
         """Hand an exchange over; returns at once."""
@@ -110,6 +120,7 @@ class ExchangeLog:
         with self._changed:
             if len(self._waiting) >= self._most or self._bytes + size > self._most_bytes or self._closing.is_set():
                 self._drop(1)
+                self._unsketched += 1
                 return
             self._waiting.append((admitted, answered, size))
             self._bytes += size
@@ -119,7 +130,7 @@ class ExchangeLog:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Write what waits, onto the disk, and end."""
+        """Write what waits, onto the disk, have all of it sketched, and end."""
         self._closing.set()
         self._thread.join()
         with suppress(OSError):  # a pipe, or a disk that is full: what could be written is written
@@ -132,10 +143,15 @@ class ExchangeLog:
 
     def _work(self) -> None:
         """Write what waits, every now and then, until told to close and nothing waits any more."""
+        sketches = self.sketches
         while True:
-            closing = self._closing.wait(EVERY_S)
+            closing = self._closing.wait(SOON_S if sketches is not None and sketches.is_full else EVERY_S)
             while self._waiting:
                 self._write_some()
+                if sketches is not None:
+                    sketches.turn()
+            if sketches is not None:
+                sketches.close() if closing else sketches.turn()
             if closing:
                 return
 
@@ -144,10 +160,15 @@ class ExchangeLog:
             taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
             self._bytes -= sum(size for _, _, size in taken)
             untold, self._untold = self._untold, 0
+            unsketched, self._unsketched = self._unsketched, 0
+        if self.sketches is not None:
+            self.sketches.drop(unsketched)
         lines = []
         for number, (admitted, answered, _) in enumerate(taken):
             missing = untold if number == 0 else 0
             lines.append(line_of(admitted, answered, missing=missing, keep_text=self.keep_text))
+            if self.sketches is not None:
+                self._sketch(admitted, answered, lines[-1], missing)
             if len(self._waiting) < HURRY and not self._closing.is_set():
                 time.sleep(BETWEEN_LINES_S)
         try:
@@ -157,6 +178,13 @@ class ExchangeLog:
             with self._changed:
                 self._untold += untold
                 self._drop(len(lines))
+
+    def _sketch(self, admitted: Admitted, answered: Answered, line: bytes, missing: int) -> None:
+        """Hand an exchange on with its text; the log's own line where it is the same."""
+        assert self.sketches is not None  # noqa: S101  # told by the caller
+        if not self.keep_text or missing or self.sketches.untold:
+            line = line_of(admitted, answered, missing=self.sketches.untold, keep_text=True)
+        self.sketches.put(line)
 
     def _write(self, data: bytes) -> None:
         """Write lines whole, into the file that has the path now."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from stillwatch.gateway.admission import Admission
 from stillwatch.gateway.bundle_source import BundleSource
 from stillwatch.gateway.exchange_log import ExchangeLog
+from stillwatch.gateway.live_sketches import LiveSketches
 
 _PREFIX = "stillwatch_guard_"
 
@@ -65,10 +66,19 @@ def _lines(parts: Parts) -> Iterator[str]:
         yield from _one("log_written_total", "counter", "Exchanges written to the log.", parts.log.written)
         yield from _one("log_dropped_total", "counter", "Exchanges of which the log has no line.", parts.log.dropped)
         yield from _one("log_waiting", "gauge", "Exchanges that wait to be written.", parts.log.waiting())
+        if parts.log.sketches is not None:
+            yield from _sketch_lines(parts.log.sketches)
     if parts.shared_outcomes is not None:
         yield from _counts("shared_rates_total", "Questions to the shared counters.", "outcome", parts.shared_outcomes)
     if parts.upstream is not None:
         yield from _counts("upstream_total", "What came of requests that went to the model.", "outcome", parts.upstream)
+
+
+def _sketch_lines(sketches: LiveSketches) -> Iterator[str]:
+    yield from _one("sketches_written_total", "counter", "Exchanges whose sketches are on the disk.", sketches.written)
+    yield from _one("sketches_dropped_total", "counter", "Exchanges of which there is no sketch.", sketches.dropped)
+    yield from _one("sketches_waiting", "gauge", "Exchanges whose sketches wait for the disk.", sketches.kept())
+    yield from _one("sketches_starts_total", "counter", "Starts of the process that sketches.", sketches.starts)
 
 
 def _one(name: str, kind: str, about: str, value: float) -> Iterator[str]:

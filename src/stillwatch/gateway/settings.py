@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from stillwatch.gateway.errors import GatewaySettingError
 from stillwatch.gateway.exchange_log import ExchangeLog
 from stillwatch.gateway.guard import Guard, SharedRates
 from stillwatch.gateway.identity import IdentitySettings
+from stillwatch.gateway.live_sketches import LiveSketches, sketching_command
 from stillwatch.gateway.mark_keys import WatchedKeys
 from stillwatch.gateway.marking import Engine, Marks
 from stillwatch.integrity.bundle_state import BundleState
@@ -54,6 +56,8 @@ class GuardSettings:
     log: Path | None = None
     log_text: bool = True
     """Whether the log keeps prompts and answers."""
+    sketches: Path | None = None
+    """Folder for live sketches, which are made of prompts and answers also where the log keeps none."""
 
 
 VARIABLES: dict[str, str] = {
@@ -72,6 +76,7 @@ VARIABLES: dict[str, str] = {
     "STILLWATCH_RATES": "URL of the Valkey or Redis server that shares reduced rates, such as redis://localhost:6379/0",
     "STILLWATCH_LOG": "file of the guard's log",
     "STILLWATCH_LOG_TEXT": "`no` to keep prompts and answers out of it; yes",
+    "STILLWATCH_SKETCHES": "folder for live sketches: `detect` reads them, and they hold no text",
 }
 """The environment variables and what they mean; other variables are not read."""
 
@@ -105,6 +110,7 @@ def settings_of(environment: Mapping[str, str]) -> GuardSettings:
         rates_url=given.get("STILLWATCH_RATES"),
         log=Path(given["STILLWATCH_LOG"]) if "STILLWATCH_LOG" in given else None,
         log_text=_one_of(given, "STILLWATCH_LOG_TEXT", ["yes", "no"]) == "yes",
+        sketches=Path(given["STILLWATCH_SKETCHES"]) if "STILLWATCH_SKETCHES" in given else None,
     )
 
 
@@ -136,7 +142,7 @@ class RunningGuard:
             announce_marks=settings.announce_marks,
             clock=clock,
         )
-        self.log = None if settings.log is None else _log(settings.log, keep_text=settings.log_text)
+        self.log = open_log(settings.log, settings.sketches, keep_text=settings.log_text)
         self._poll_s = settings.poll_s
         self._watch: asyncio.Task[None] | None = None
 
@@ -156,11 +162,34 @@ def _shared(url: str | None) -> SharedRates | None:
     return RedisRates(url)
 
 
-def _log(path: Path, *, keep_text: bool) -> ExchangeLog:
+def open_log(log: Path | None, sketches: Path | None, *, keep_text: bool) -> ExchangeLog | None:
+    """Open the log of exchanges, and the live sketches with it.
+
+    Args:
+        log: its file; null to keep none.
+        sketches: folder for parts, made where it is missing; null to make none.
+        keep_text: whether the log keeps prompts and answers.
+
+    Returns:
+        The log; null where neither is wanted.
+
+    Raises:
+        GatewaySettingError: where one of them cannot be used.
+    """
+    if sketches is not None:
+        try:
+            sketches.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (sketches / ".stillwatch-can-write").touch()
+            (sketches / ".stillwatch-can-write").unlink(missing_ok=True)
+        except OSError as error:
+            raise GatewaySettingError(f"sketches cannot be written to {sketches} ({error.strerror})") from error
+    live = None if sketches is None else LiveSketches(sketching_command(sketches))
+    if log is None and live is None:
+        return None
     try:
-        return ExchangeLog(path, keep_text=keep_text)
+        return ExchangeLog(Path(os.devnull) if log is None else log, keep_text=keep_text, sketches=live)
     except OSError as error:
-        raise GatewaySettingError(f"the log {path} cannot be opened ({error.strerror})") from error
+        raise GatewaySettingError(f"the log {log} cannot be opened ({error.strerror})") from error
 
 
 def _needed(given: Mapping[str, str], name: str) -> str:

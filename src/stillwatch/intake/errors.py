@@ -8,6 +8,7 @@ The tree::
      ├── UnreadableFileError     a file that cannot be opened or has no readable structure
      ├── UnknownFormatError      content that no format recognises
      ├── MostlyUnreadableError   a file in which more than half of the lines fail
+     ├── TextNeededError         a file of sketches where a log with text is needed
      ├── CompanionFileError      an accounts or releases file that cannot be used
      └── RecordError             one record that cannot be read; becomes a quarantine entry, never reaches the user
           └── PassedOver         one record that is no exchange; is counted
@@ -42,6 +43,10 @@ class UnknownFormatError(IntakeError):
 
 class MostlyUnreadableError(IntakeError):
     """More than half of the lines of a file cannot be read."""
+
+
+class TextNeededError(IntakeError):
+    """A file holds sketches, and what is to be done needs a log."""
 
 
 class CompanionFileError(IntakeError):

@@ -65,17 +65,17 @@ def foreign_record(record: object) -> str | None:
         return "campaigns.json, an output of stillwatch"
     if keys >= {"output_digest", "input_digest"}:
         return "run.json, an output of stillwatch"
-    if keys == {"file", "offset", "length", "reason"}:
-        return "quarantine.jsonl, an output of stillwatch"
-    return facts_table(keys)
+    return beside_logs(keys)
 
 
-def facts_table(keys: set[str]) -> str | None:
-    """Tell what a table about accounts is: it has accounts, but neither times of requests nor anything asked.
+def beside_logs(keys: set[str]) -> str | None:
+    """Tell what lies in a folder of logs and is none: a quarantine, or a table about accounts, which has accounts, but neither times of requests nor anything asked.
 
     Args:
         keys: column names.
     """
+    if keys == {"file", "offset", "length", "reason"}:
+        return "quarantine.jsonl, an output of stillwatch"
     if "account_id" not in keys or keys & {"time", "prompt", "messages", "model"}:
         return None
     if keys >= {"label", "family"}:

@@ -2,13 +2,14 @@
 
 Takes sources and settings. Gives an `IntakePlan`: the format of each file (told by content), the splits in the order of the
 files, what was set aside and why, and columns that no one reads. A plain JSONL file is cut at line ends, a Parquet file
-between row groups; small files share a split. Files of a format whose exchanges are spread over lines are one split per
+between row groups, and so is a part of sketches, which is no log but is planned as one; small files share a split. Files of a format whose exchanges are spread over lines are one split per
 group of files, since a line in one may belong to a line in another. Where the cuts fall changes no row.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,13 +18,14 @@ import pyarrow.parquet as pq
 
 from stillwatch.intake.errors import MostlyUnreadableError, UnknownFormatError, UnreadableFileError
 from stillwatch.intake.exchange_batch import FLAT_NAMES
-from stillwatch.intake.foreign import facts_table
+from stillwatch.intake.foreign import beside_logs
 from stillwatch.intake.formats.format import Format
 from stillwatch.intake.formats.generic import GENERIC
 from stillwatch.intake.formats.registry import format_named
 from stillwatch.intake.recognition import recognise
 from stillwatch.intake.sample import Sample, take_sample
 from stillwatch.intake.settings import IntakeSettings
+from stillwatch.intake.sketch_parts import SKETCHES, sketched_before
 from stillwatch.intake.sources import SourceFile
 from stillwatch.intake.split import Piece, Split
 from stillwatch.intake.tallies import FEW
@@ -60,8 +62,10 @@ class IntakePlan:
     files: tuple[PlannedFile, ...]
     splits: tuple[Split, ...]
     set_aside: tuple[SetAside, ...]
-    """Empty files, and tables about accounts that lie in a folder of logs."""
+    """Empty files, and tables about accounts and quarantines that lie in a folder of logs."""
     settings: IntakeSettings
+    notes: Mapping[str, int]
+    """What was noted when parts of sketches were made of their logs, and how often."""
 
 
 def plan(
@@ -70,6 +74,7 @@ def plan(
     settings: IntakeSettings | None = None,
     *,
     split_bytes: int = SPLIT_BYTES,
+    takes_sketches: bool = False,
 ) -> IntakePlan:
     """Plan the reading of the files of a run.
 
@@ -78,12 +83,15 @@ def plan(
         format_name: `auto`, or a format that every file is read as.
         settings: declarations for all files.
         split_bytes: size of a split of a file that can be cut.
+        takes_sketches: whether parts of sketches can be used too; `read_sketches` reads their splits.
 
     Raises:
         UnknownFormatError: when no format recognises a file.
         MostlyUnreadableError: when more than half of a file's sampled lines cannot be read.
         UnreadableFileError: when a file cannot be opened.
         SettingError: when there is no such format.
+        SketchPartError: for sketches of another version.
+        TextNeededError: for sketches where they are not taken.
     """
     declared = IntakeSettings() if settings is None else settings
     forced = None if format_name == "auto" else format_named(format_name)
@@ -91,7 +99,14 @@ def plan(
     aside: list[SetAside] = []
     pieces: list[tuple[Format, list[Piece]]] = []
     trials: list[_Tried] = []
+    notes: Counter[str] = Counter()
     for source in sources:
+        before = sketched_before(source, taken=takes_sketches)
+        if before is not None:
+            notes.update(before)
+            files.append(PlannedFile(source=source, format_name=SKETCHES.name, left_out=()))
+            pieces.append((SKETCHES, list(_row_pieces(source, split_bytes))))
+            continue
         sample = take_sample(source, declared.encoding)
         reason = _why_not(source, sample)
         if reason is not None:
@@ -107,7 +122,11 @@ def plan(
         raise UnknownFormatError(f"there is nothing to read ({said}); give at least one log file with exchanges")
     _check_run(trials)
     return IntakePlan(
-        files=tuple(files), splits=tuple(_packed(pieces, split_bytes)), set_aside=tuple(aside), settings=declared
+        files=tuple(files),
+        splits=tuple(_packed(pieces, split_bytes)),
+        set_aside=tuple(aside),
+        settings=declared,
+        notes=notes,
     )
 
 
@@ -120,7 +139,7 @@ def _why_not(source: SourceFile, sample: Sample) -> str | None:
     for record in sample.records:
         if isinstance(record, Mapping):
             keys.update(record)
-    said = facts_table(keys)
+    said = beside_logs(keys)
     return (
         None
         if said is None
@@ -165,7 +184,7 @@ def _advice(source: SourceFile, sample: Sample, form: Format, settings: IntakeSe
 
 def _check_run(trials: Sequence[_Tried]) -> None:
     """Stop early where no sampled record of the whole run can be read: something has to be declared."""
-    if any(tried.trial.failed < tried.trial.tried or not tried.trial.tried for tried in trials):
+    if not trials or any(tried.trial.failed < tried.trial.tried or not tried.trial.tried for tried in trials):
         return
     if len(trials) > 1 and any(tried.form.joiner is not None for tried in trials):
         return  # what one file lacks, another may have

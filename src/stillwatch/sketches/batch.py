@@ -31,6 +31,9 @@ from stillwatch.sketches.response_side import response_signs
 from stillwatch.sketches.shape import FEW_WORDS, OPENING_WORDS
 from stillwatch.sketches.text_column import TextColumn, column_or_none, text_column, valid_rows
 
+SKETCH_VERSION: Final = "sketch/v1"
+"""Version of all functions of this package together. Whoever changes what one of them gives raises it, and makes tests/vectors/sketch_vectors.json anew:
+sketches of two versions cannot be compared, and parts of another one are refused."""
 SKETCH_ARROW: Final = arrow_schema(SKETCH)
 MOST_MINUTES: Final = 2**31 - 1
 MICROSECONDS_PER_MINUTE: Final = 60_000_000

@@ -21,7 +21,8 @@ def test_the_benchmark_measures_and_writes_what_it_found(tmp_path: Path) -> None
     out = tmp_path / "gateway.json"
     source = Path(stillwatch.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gateway_latency", "--accounts", "3000", "--rounds", "1", "--seconds", "0.3", "--out", out],
+        [sys.executable, "-m", "benchmarks.gateway_latency", "--accounts", "3000", "--rounds", "1", "--seconds", "0.3", "--sketched", "6000",
+         "--out", out],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(source), str(ROOT)])},
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
@@ -31,6 +32,9 @@ def test_the_benchmark_measures_and_writes_what_it_found(tmp_path: Path) -> None
     assert all(value > 0 for value in found["decide_us"].values())
     assert found["asgi"]["log_lines"] >= found["asgi"]["requests_each"] > 50
     assert found["asgi"]["processor_us"]["with"] > found["asgi"]["processor_us"]["without"] > 0
+    assert found["asgi"]["sketched"]["requests_each"] == found["asgi"]["requests_each"]
+    assert found["child"]["exchanges_per_s"] > 0
+    assert found["child"]["memory_mb"] > 0
     assert found["proxy"]["p50"]["with"] > 0
     assert "goal 0.3" in done.stdout
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from command_line_calls import Said
+from guard_processes import ask, guard_process
 
 from stillwatch.cli.exit_codes import ExitCode
 from stillwatch.integrity.enforcement_bundle import write_bundle
@@ -42,53 +39,10 @@ def write_version(path: Path, version: int, blocked: str) -> None:
     fresh.replace(path)
 
 
-@contextmanager
-def guard_process(folder: Path, upstream: str, *more: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """Run the verb; give the process and what it said when it was ready."""
-    command = [
-        sys.executable,
-        "-m",
-        "stillwatch.cli.main",
-        "guard",
-        "--upstream",
-        upstream,
-        "--listen",
-        "127.0.0.1:0",
-        "--admin",
-        "127.0.0.1:0",
-        "--json",
-        *more,
-    ]
-    with subprocess.Popen(
-        command,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "NO_COLOR": "1"},
-    ) as process:
-        try:
-            assert process.stdout is not None
-            said = ""
-            while "}" not in said:
-                line = process.stdout.readline()
-                assert line, process.communicate()[1]
-                said += line
-            yield process, json.loads(said)
-        finally:
-            if process.poll() is None:
-                process.kill()
-
-
 def options(folder: Path) -> list[str]:
     (folder / "bundle.pub").write_text(f"{KEY.verifier.text()}\n")
     bundle = ["--bundle", "gateway.bundle", "--key", "bundle.pub", "--for", NAME, "--state", "gateway.state"]
     return [*bundle, "--account-header", "X-Account-Id", "--log", "exchanges.jsonl"]
-
-
-def ask(url: str, account: str, text: str = "Hello") -> httpx.Response:
-    body = {"model": "still-1", "messages": [{"role": "user", "content": text}]}
-    return httpx.post(f"http://{url}/v1/chat/completions", json=body, headers={"x-account-id": account}, timeout=30)
 
 
 def test_it_guards_takes_a_new_bundle_and_ends_whole(tmp_path: Path) -> None:
@@ -186,7 +140,7 @@ def test_killed_under_load_the_client_hears_of_it_and_nothing_is_answered_twice(
         (
             ["--log", "no/such/folder"],
             ExitCode.OUTPUT,
-            "--log no/such/folder cannot be written: No such file or directory.",
+            "the log no/such/folder cannot be opened (No such file or directory).",
         ),
     ],
 )

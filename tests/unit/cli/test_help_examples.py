@@ -40,6 +40,7 @@ from stillwatch.cli import (  # noqa: E402
     posture,
     shadow,
     simulate,
+    sketch,
     suspect,
     terms,
     version,
@@ -114,6 +115,7 @@ def test_every_verb_has_its_examples_run_here() -> None:
             posture,
             shadow,
             simulate,
+            sketch,
             suspect,
             terms,
             version,
@@ -185,7 +187,7 @@ def test_law(tmp_path: Path) -> None:
 
 
 def test_guard(tmp_path: Path) -> None:
-    """The second example runs until it is told to stop; test_guard_verb.py runs it so."""
+    """The others run until they are told to stop; test_guard_verb.py and test_guard_sketches.py run them so."""
     first = VerbHelp(name="guard", purpose="", examples=guard.HELP.examples[:1], writes="")
     (checked,) = run_examples(first, tmp_path)
     assert "no bundle: nobody is acted on" in checked.stdout
@@ -223,6 +225,13 @@ def test_detect_writes_what_its_help_says(case: Path) -> None:
     written = {file.name for file in (case / "case").iterdir()}
     assert {"accounts.parquet", "campaigns.json", "report.html", "run.json"} <= written
     assert all(name in detect.HELP.writes for name in written)
+
+
+def test_sketch(case: Path) -> None:
+    made, found = run_examples(sketch.HELP, case)
+    assert "1 part in sketches, 1 of them new" in made.stdout
+    assert "Report: again/report.html" in found.stdout
+    assert (case / "again" / "accounts.parquet").read_bytes() == (case / "case" / "accounts.parquet").read_bytes()
 
 
 def test_assets(world: Path) -> None:

@@ -90,10 +90,17 @@ class Running:
 
 @contextmanager
 def guarding(
-    admission: Admission, upstream: str, *, log: Path | None = None, silence_s: float = 5.0, **more: object
+    admission: Admission,
+    upstream: str,
+    *,
+    log: Path | None = None,
+    kept: ExchangeLog | None = None,
+    silence_s: float = 5.0,
+    **more: object,
 ) -> Iterator[Running]:
-    """Run a reverse proxy in a thread."""
-    kept = None if log is None else ExchangeLog(log, keep_text=True)
+    """Run a reverse proxy in a thread, with a log of its own, or one that was made elsewhere."""
+    if log is not None:
+        kept = ExchangeLog(log, keep_text=True)
     proxy = ReverseProxy(admission, UpstreamSettings(url=upstream, silence_s=silence_s, connect_s=2.0), kept)
     serving = Serving(
         proxy=proxy, listen=("127.0.0.1", 0), admin=("127.0.0.1", 0), log=kept, **{"grace_s": 5.0, **more}

@@ -23,6 +23,7 @@ def test_everything_that_is_set_is_used(tmp_path: Path) -> None:
     more = {
         "when_failing": "closed", "account_header": "X-Account-Id", "key_accounts": str(accounts), "trusted_hops": "2",
         "announce_marks": "yes", "rates": "redis://127.0.0.1:1/0", "log": str(tmp_path / "log"), "log_text": "no",
+        "sketches": str(tmp_path / "sketches"),
     }  # fmt: skip
     given = products.settings_in(tmp_path, **more)
     assert given.keys() == VARIABLES.keys()
@@ -36,6 +37,7 @@ def test_everything_that_is_set_is_used(tmp_path: Path) -> None:
         True,
         False,
     )
+    assert found.sketches == tmp_path / "sketches"
     assert (found.identity.account_header, found.identity.trusted_hops) == ("x-account-id", 2)
     assert found.identity.key_accounts == {"key-1": "a-1", "key-2": "a-1"}
     assert (found.marks.engine, found.marks.keys) == (Engine.SGLANG, {products.HANDLE: products.MARK_FIELD})

@@ -27,13 +27,17 @@ _COLUMNS = ", ".join(SKETCH.names)
 
 EXCHANGES = Query(
     name="exchanges",
-    about="Every exchange once: of equal deliveries the earliest, then the first in the files.",
+    about="Every exchange once: of equal deliveries one with prompt and answer, then the earliest, then the first in the files.",
     reads=("deliveries",),
     gives=SKETCH,
     sql=f"""
 SELECT {_COLUMNS} FROM (
     SELECT {_COLUMNS},
-           row_number() OVER (PARTITION BY delivery ORDER BY time_us, source_no, source_offset) AS place
+           row_number() OVER (
+               PARTITION BY delivery
+               ORDER BY CASE WHEN prompt_bytes IS NULL THEN 1 ELSE 0 END, CASE WHEN response_bytes IS NULL THEN 1 ELSE 0 END,
+                        time_us, source_no, source_offset
+           ) AS place
     FROM deliveries
 ) AS ranked
 WHERE place = 1

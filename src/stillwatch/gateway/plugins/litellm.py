@@ -85,6 +85,10 @@ class StillwatchCallback(CustomLogger):  # type: ignore[misc]  # LiteLLM is not 
             )
         if settings.log is not None:
             raise GatewaySettingError("STILLWATCH_LOG: LiteLLM writes the log of its exchanges; unset this one")
+        if settings.sketches is not None:
+            raise GatewaySettingError(
+                "STILLWATCH_SKETCHES: answers do not pass here; unset it, and let `stillwatch sketch --follow` read LiteLLM's log"
+            )
         self.running = RunningGuard(settings, clock=clock)
         self._settings = settings
         self._clock = clock
