@@ -28,7 +28,7 @@ PIP := $(PY) -m pip install
 GROUP = $(PY) -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"][sys.argv[1]])'
 SAY = @printf '==> %s\n'
 
-.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-gateway bench-marks bench-radioactivity results docs picture install-litellm install-envoy install-oscal install-presidio pins clean distclean install install-test install-bench
+.PHONY: help demo test check pytest bench bench-ledger bench-bundle bench-suspects bench-drills bench-own-use bench-gateway bench-litellm bench-marks bench-radioactivity results docs picture install-litellm install-envoy install-oscal install-presidio pins clean distclean install install-test install-bench
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -84,7 +84,12 @@ bench-own-use: install-bench install-test ## the audit of own use: speed, recall
 	@$(PY) -m benchmarks.own_use --out build/benchmarks/own_use.json
 
 bench-gateway: install-bench ## the gateway: what guard, middleware and reverse proxy add to a request, open loop
+	@mkdir -p build/benchmarks
 	@$(PY) -m benchmarks.gateway_latency --out build/benchmarks/gateway_latency.json
+
+bench-litellm: install-bench install-litellm ## throughput of the LiteLLM proxy with the guard, in turns with one without
+	@mkdir -p build/benchmarks
+	@$(PY) -m benchmarks.litellm_throughput --pairs 20 --out build/benchmarks/litellm_throughput.json
 
 # Wheels are fetched but never installed: benchmarks/marks_peers.py takes out the modules of the detectors alone.
 PEER_WHEELS := vllm==0.33.0 sglang==0.5.23 synthid-text==0.2.1 markllm==0.1.5 textseal==0.0.5 msgspec==0.22.0
@@ -94,6 +99,8 @@ bench-marks: install-bench ## detection of marks on one core, beside vLLM, SGLan
 	@$(PIP) --editable '.[marks,models]'
 	@PIP_CONSTRAINT= $(PY) -m pip download --quiet --no-deps --dest build/peers/wheels $(PEER_WHEELS)
 	@$(PY) -m benchmarks.marks_speed --wheels build/peers/wheels --out build/benchmarks/marks_speed.json
+	@$(PY) -m benchmarks.marking_overhead --out build/benchmarks/marking_overhead.json
+	@$(PY) -m benchmarks.marks_calibration --out build/benchmarks/marks_calibration.json
 
 bench-radioactivity: install-bench ## radioactivity: students of marked answers, and controls; about ten minutes of one core
 	@$(PIP) --editable '.[marks,models]'
