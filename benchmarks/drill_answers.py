@@ -63,16 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "version": __version__,
         "machine": asdict(machine()),
         "date": datetime.now(UTC).date().isoformat(),
-        "profiles": [
-            measure(profile, given.seeds, CampaignDrill(profile=profile, requests=given.requests))
-            for profile in given.profiles
-        ],
+        "seeds": given.seeds,
+        "first_seed": FIRST_SEED,
+        "profiles": [],
     }
-    text = json.dumps(found, indent=2)
-    if given.out is not None:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(text + "\n", encoding="utf-8")
-    print(text)
+    for profile in given.profiles:
+        found["profiles"].append(measure(profile, given.seeds, CampaignDrill(profile=profile, requests=given.requests)))
+        if given.out is not None:  # after each profile, so that a long run that is ended has not been for nothing
+            given.out.parent.mkdir(parents=True, exist_ok=True)
+            given.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=2))
     return 0
 
 
