@@ -17,10 +17,9 @@ from stillwatch.cli.terminal import Terminal
 from stillwatch.evidence.incident_report.wording import shown
 from stillwatch.records.claim import Claim
 from stillwatch.watermark.detection import KeyResult, KeyScorer, Plan
-from stillwatch.watermark.errors import TokenizerError
 from stillwatch.watermark.key_file import read_key_file
 from stillwatch.watermark.token_files import Fields, corpus_digest, documents
-from stillwatch.watermark.tokenizers import open_tokenizer
+from stillwatch.watermark.tokenizers import tokenizer_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +53,7 @@ def read_and_score(
     if missing:
         raise OptionError(f"{missing[0]}: there is no such file.")
     keys = read_key_file(key_file)
-    tokenizer = None if tokenizer_file is None else open_tokenizer(tokenizer_file)
-    if tokenizer is not None:
-        for key in keys:
-            if key.tokenizer_digest and key.tokenizer_digest != tokenizer.digest:
-                raise TokenizerError(
-                    f"key {key.handle} was used under tokenizer {key.tokenizer_digest}, got {tokenizer.name} with {tokenizer.digest}; name that tokenizer"
-                )
+    tokenizer = tokenizer_of(tokenizer_file, keys)
     scorer = KeyScorer(keys, memory_bytes=memory_bytes)
     try:
         with stage_progress(terminal) as progress:

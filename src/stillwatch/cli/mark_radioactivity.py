@@ -140,13 +140,14 @@ class _Heard:
         from stillwatch.watermark.radioactivity.places import ServedContexts  # noqa: PLC0415
         from stillwatch.watermark.radioactivity.scorer import RadioactivityScorer  # noqa: PLC0415
         from stillwatch.watermark.token_files import corpus_digest  # noqa: PLC0415
+        from stillwatch.watermark.tokenizers import tokenizer_of  # noqa: PLC0415
 
         others = [*self._written, *([self._predictions] if self._predictions else [])]
         for path in (*served, *others):
             if not path.is_file():
                 raise OptionError(f"{path}: there is no such file.")
         issued = read_key_file(key_file)
-        tokenizer = _opened(tokenizer_file, issued)
+        tokenizer = tokenizer_of(tokenizer_file, issued)
         answers = _all(served, tokenizer, fields, progress)
         readings, documents, mode = self._said(issued, answers, tokenizer_file, tokenizer, fields, progress)
         with RadioactivityScorer(issued, mode, ServedContexts(one.tokens for one in answers)) as scorer:
@@ -183,21 +184,6 @@ class _Heard:
             known = all(one.probabilities is not None for one in readings)
             return readings, (), mode_of(keys, probabilities=known)
         return (), _all(self._written, tokenizer, fields, progress), Mode.WRITTEN
-
-
-def _opened(path: Path | None, keys: Sequence[MarkKey]) -> Tokenizer | None:
-    from stillwatch.watermark.errors import TokenizerError  # noqa: PLC0415
-    from stillwatch.watermark.tokenizers import open_tokenizer  # noqa: PLC0415
-
-    if path is None:
-        return None
-    tokenizer = open_tokenizer(path)
-    for key in keys:
-        if key.tokenizer_digest and key.tokenizer_digest != tokenizer.digest:
-            raise TokenizerError(
-                f"key {key.handle} was used under tokenizer {key.tokenizer_digest}, got {tokenizer.name} with {tokenizer.digest}; name that tokenizer"
-            )
-    return tokenizer
 
 
 def _all(paths: Sequence[Path], tokenizer: Tokenizer | None, fields: Fields, progress: Progress) -> list[Document]:

@@ -21,7 +21,6 @@ from stillwatch.cli.verb_help import VerbHelp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stillwatch.records.mark import MarkKey
     from stillwatch.records.progress import Progress
     from stillwatch.watermark.scan.documents import ScanResult
     from stillwatch.watermark.scan.spool import TokenSpool
@@ -74,11 +73,12 @@ def scan(
     from stillwatch.watermark.scan.spool import TokenSpool  # noqa: PLC0415
     from stillwatch.watermark.scan.statements import key_statements, untested  # noqa: PLC0415
     from stillwatch.watermark.token_files import corpus_digest  # noqa: PLC0415
+    from stillwatch.watermark.tokenizers import tokenizer_of  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
     files = scan_files(paths)
     issued = read_key_file(keys)
-    opened = scan_tokenizer(tokenizer, issued)
+    opened = tokenizer_of(tokenizer, issued)
     with stage_progress(terminal) as progress, TokenSpool() as spool:
         read_documents(spool, files, opened, field, progress)
         result = scan_documents(spool, issued, level=fdr, memory_bytes=memory_bytes, progress=progress)
@@ -154,22 +154,6 @@ def scan_files(paths: Sequence[Path]) -> list[Path]:
     if not found:
         raise OptionError(f"no file ends in {', '.join(ENDINGS)}; name a folder that holds some.")
     return found
-
-
-def scan_tokenizer(path: Path | None, keys: Sequence[MarkKey]) -> Tokenizer | None:
-    """Open the tokenizer, and refuse one that the keys were not used under."""
-    if path is None:
-        return None
-    from stillwatch.watermark.errors import TokenizerError  # noqa: PLC0415
-    from stillwatch.watermark.tokenizers import open_tokenizer  # noqa: PLC0415
-
-    opened = open_tokenizer(path)
-    for key in keys:
-        if key.tokenizer_digest and key.tokenizer_digest != opened.digest:
-            raise TokenizerError(
-                f"key {key.handle} was used under tokenizer {key.tokenizer_digest}, got {opened.name} with {opened.digest}; name that tokenizer"
-            )
-    return opened
 
 
 def read_documents(

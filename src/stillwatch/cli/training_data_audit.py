@@ -98,15 +98,16 @@ class MarksAsked:
 
 def _marked(folder: Path, marks: MarksAsked, progress: Progress) -> Iterator[tuple[str, str, str]]:
     """Give file, whose key, and the key's handle for every document that bears a mark, at a false-discovery rate of 1 % over documents."""
-    from stillwatch.cli.mark_scan import read_documents, scan_files, scan_tokenizer  # noqa: PLC0415
+    from stillwatch.cli.mark_scan import read_documents, scan_files  # noqa: PLC0415
     from stillwatch.watermark.key_file import read_key_file  # noqa: PLC0415
     from stillwatch.watermark.scan.documents import scan_documents  # noqa: PLC0415
     from stillwatch.watermark.scan.spool import TokenSpool  # noqa: PLC0415
+    from stillwatch.watermark.tokenizers import tokenizer_of  # noqa: PLC0415
 
     issued = read_key_file(marks.keys)
     owners = {one.handle: one.assigned_to for one in issued}
     with TokenSpool() as spool:
-        read_documents(spool, scan_files([folder]), scan_tokenizer(marks.tokenizer, issued), None, progress)
+        read_documents(spool, scan_files([folder]), tokenizer_of(marks.tokenizer, issued), None, progress)
         result = scan_documents(spool, issued, level=MARKS_LEVEL, memory_bytes=1 << 30, progress=progress)
     for one in result.selected:
         path = Path(one.name.rpartition("#")[0])

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from stillwatch.records.mark import MarkKey
 from stillwatch.watermark.errors import TokenizerError, TokenizerMissingError
 from stillwatch.watermark.scheme import Tokens
 
@@ -58,6 +59,23 @@ def open_tokenizer(path: Path) -> Tokenizer:
     if not path.is_file():
         raise TokenizerError(f"tokenizer {path}: there is no such file")
     return Tokenizer(name=path.name, digest=tokenizer_digest(path), encode=open_kind(path))
+
+
+def tokenizer_of(path: Path | None, keys: Sequence[MarkKey]) -> Tokenizer | None:
+    """Open the tokenizer of a file, and refuse one that keys were not used under; null where no file is given.
+
+    Raises:
+        TokenizerError: naming the first key of another tokenizer, or as `open_tokenizer`.
+    """
+    if path is None:
+        return None
+    opened = open_tokenizer(path)
+    for key in keys:
+        if key.tokenizer_digest and key.tokenizer_digest != opened.digest:
+            raise TokenizerError(
+                f"key {key.handle} was used under tokenizer {key.tokenizer_digest}, got {opened.name} with {opened.digest}; name that tokenizer"
+            )
+    return opened
 
 
 def tokenizer_digest(path: Path) -> str:
