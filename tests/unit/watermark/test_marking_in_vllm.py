@@ -136,7 +136,7 @@ def test_v2_follows_slots_and_drafts(keys: dict[str, MarkKey]) -> None:
     tokens = torch.zeros(8, 32, dtype=torch.int32)
     for slot, held in committed.items():
         tokens[slot, : len(held)] = torch.tensor(held, dtype=torch.int32)
-    prompt_len = SimpleNamespace(np=np.full(8, 3, dtype=np.int32))
+    prompt_len = SimpleNamespace(gpu=torch.full((8,), 3, dtype=torch.int32))
     states = LogitsProcRequestState(
         device=torch.device("cpu"), max_num_reqs=8, vocab_size=VOCABULARY, all_token_ids=SimpleNamespace(gpu=tokens), prompt_len=prompt_len,
         prefill_len=None, total_len=None,
