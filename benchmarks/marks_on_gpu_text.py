@@ -232,13 +232,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = []
     for name in texts.files:
         found += score(name, texts, asked.threads)
+        if "KGW" in name:
+            found += score(name, texts, 0)
         asked.out.write_text(
             json.dumps({"benchmark": "marks_on_gpu_text", "seed": SEED, "found": found}, indent=1) + "\n",
             encoding="utf-8",
         )
     for row in found:
         print(
-            f"{row['text']:28} {row['vocabulary']:>7,} {row['key']:>9} {row['units']:>6,} units  log10 p {row['log10_p']:>8.1f}  "
+            f"{row['text']:52} {row['vocabulary']:>7,} {row['key']:>9} {row['units']:>6,} units  log10 p {row['log10_p']:>8.1f}  "
             f"{row['random_keys_above']}/{row['random_keys']} random keys above  {row['answer']}"
         )
     asked.out.write_text(
@@ -263,7 +265,7 @@ def score(name: str, texts: Any, threads: int) -> list[dict[str, Any]]:
             scorer.close()
         rows += [
             {
-                "text": way if marked else f"no mark, as {way}", "vocabulary": int(vocabulary), "tokens": int(tokens.size), "key": one.key.handle,
+                "text": (way if marked else f"no mark, as {way}") + (", lists of a CPU" if "KGW" in way and threads == 0 else ""), "vocabulary": int(vocabulary), "tokens": int(tokens.size), "key": one.key.handle,
                 "marked_with_it": marked and (way not in ONE_KEY or one.key.handle == "mk-0"), "units": one.count, "statistic": one.statistic,
                 "log10_p": one.log_p / math.log(10.0), "random_keys": one.decoys, "random_keys_above": one.decoys_above,
                 "found": one.found, "answer": "claim" if isinstance(one.answer, Claim) else "inconclusive",

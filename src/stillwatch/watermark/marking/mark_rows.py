@@ -146,13 +146,9 @@ def repeated_before(tokens: Any, firsts: Any, ends: Any, contexts: Any) -> Any:
     width = contexts.shape[1]
     if tokens.shape[1] <= width:
         return firsts.new_zeros(len(firsts), dtype=_torch().bool)
-    starts = tokens.shape[1] - width
-    alike = firsts.new_ones((len(firsts), starts), dtype=_torch().bool)
-    for place in range(width):
-        alike &= tokens[:, place : place + starts] == contexts[:, place : place + 1]
-    before = _torch().arange(width, width + starts, device=tokens.device)[
-        None, :
-    ]  # the token that the window stands before
+    windows = tokens.unfold(1, width, 1)[:, :-1]  # window w stands before the token at w + width
+    alike = (windows == contexts[:, None, :]).all(dim=2)
+    before = _torch().arange(width, tokens.shape[1], device=tokens.device)[None, :]
     return (alike & (before >= firsts[:, None]) & (before < ends[:, None])).any(dim=1)
 
 

@@ -57,20 +57,20 @@ class MarkProcessor(LogitsProcessor):
         marks = [self._marks.get(slot) for slot in slots]
         if self._batch.marks != tuple(marks):
             self._batch = MarkedBatch(marks)
-        longest = int(ctx.seq_lens_upper_bound_np.max())
-        widths = {mark.width for mark in marks if mark is not None}
+        widest = max(mark.width for mark in marks if mark is not None)
         gumbel = {mark.width for mark in marks if mark is not None and mark.draw is Draw.GUMBEL}
-        contexts = self._tokens(ctx, max(widths), last=True)
-        repeated = None
-        if gumbel:
-            held = self._tokens(ctx, longest, last=False)
-            prompts = self._states.prompt_len.gpu[ctx.expanded_idx_mapping.long()].long()
-            ends = ctx.pos.long() + 1
-            for width in gumbel:
-                of_width = repeated_before(held, prompts, ends, contexts[:, contexts.shape[1] - width :])
-                if len(gumbel) > 1:
-                    of_width &= of_width.new_tensor([mark is not None and mark.width == width for mark in marks])
-                repeated = of_width if repeated is None else repeated | of_width
+        if not gumbel:
+            return self._batch.mark(logits, self._tokens(ctx, widest, last=True))
+        longest = max(int(ctx.seq_lens_upper_bound_np.max()), widest)
+        tokens, ends = self._tokens(ctx, longest, last=False), ctx.pos.long() + 1
+        before = ends[:, None] + _torch().arange(-widest, 0, device=ends.device)[None, :]
+        contexts = tokens.gather(1, before.clamp(0, longest - 1)).masked_fill(before < 0, -1)
+        firsts, repeated = self._states.prompt_len.gpu[ctx.expanded_idx_mapping.long()], None
+        for width in gumbel:
+            of_width = repeated_before(tokens, firsts, ends, contexts[:, widest - width :])
+            if len(gumbel) > 1:
+                of_width &= of_width.new_tensor([mark is not None and mark.width == width for mark in marks])
+            repeated = of_width if repeated is None else repeated | of_width
         return self._batch.mark(logits, contexts, repeated)
 
     def _tokens(self, ctx: LogitsContext, count: int, *, last: bool) -> Any:
@@ -82,22 +82,22 @@ class MarkProcessor(LogitsProcessor):
             last: whether the last ones are given, ending before the drawn token, or the first ones.
 
         Returns:
-            int64 [rows, count]; -1 where the sequence has none.
+            int64 [rows, count]; -1 where there is none before the first, and anything past the last.
         """
         torch = _torch()
-        held = self._states.all_token_ids.gpu
-        ends, offsets = ctx.pos.long()[:, None] + 1, ctx.expanded_local_pos.long()[:, None]
-        numbers = torch.arange(-count if last else 0, 0 if last else count, device=ends.device)[None, :]
-        places = ends + numbers if last else numbers
-        committed = (
-            ends - 1 - offsets
-        )  # what is read from the history; the token that a request's first row feeds is the first draft
-
-        rows = torch.arange(len(ends), device=ends.device)[:, None]
-        drafts = (rows - offsets + places - committed).clamp(0, len(ctx.input_ids) - 1)
-        old = held[ctx.expanded_idx_mapping.long()[:, None], places.clamp(0, held.shape[1] - 1)].long()
-        tokens = ctx.input_ids.long()[drafts].where(places >= committed, old)
-        return tokens.masked_fill((places < 0) | (places >= ends), -1)
+        held, device = self._states.all_token_ids.gpu, ctx.pos.device
+        ends, offsets = ctx.pos[:, None] + 1, ctx.expanded_local_pos[:, None]
+        places = torch.arange(count, device=device)[None, :]
+        if last:
+            places = ends - count + places
+        tokens = held[ctx.expanded_idx_mapping.long()[:, None], places.clamp(0, held.shape[1] - 1)].long()
+        if len(ctx.expanded_idx_mapping) == len(ctx.idx_mapping_np):
+            fed = places == ends - 1
+            return tokens.where(~fed, ctx.input_ids.long()[:, None]).masked_fill(places < 0, -1)
+        first = ends - 1 - offsets  # the token that the request's first row feeds, from which on the drafts are read
+        rows = torch.arange(len(ends), device=device)[:, None]
+        drafts = (rows - offsets + places - first).clamp(0, len(ctx.input_ids) - 1)
+        return ctx.input_ids.long()[drafts].where(places >= first, tokens).masked_fill(places < 0, -1)
 
 
 def _torch() -> Any:

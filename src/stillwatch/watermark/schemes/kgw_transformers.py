@@ -76,7 +76,7 @@ class KgwTransformers:
             "greenlist_ratio": self.greenlist_ratio,
             "seeding_scheme": self.seeding_scheme,
             "context_width": self.width,
-            **({"device_threads": self.device_threads} if self.device_threads else {}),
+            "device_threads": self.device_threads,
         }
 
     @property

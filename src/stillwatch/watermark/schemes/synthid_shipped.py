@@ -74,7 +74,7 @@ class SynthIdShipped:
             "ngram_len": self.ngram_len,
             "depth": self.depth,
             "sampling_table_seed": self.sampling_table_seed,
-            **({"device_threads": self.device_threads} if self.device_threads else {}),
+            "device_threads": self.device_threads,
         }
 
     @property
