@@ -1,7 +1,9 @@
 """KGW's green list as in transformers: `kgw-transformers@v1`.
 
-Agrees bit for bit with transformers 5.24.0, `WatermarkLogitsProcessor` on a CPU (a list made on a GPU is another one, see
-`torch_random`). Parameters: `vocabulary` V, `greenlist_ratio` (0.25), `seeding_scheme` `lefthash` or `selfhash`, `context_width` (1).
+Agrees bit for bit with transformers 5.24.0, `WatermarkLogitsProcessor` on a CPU, and with 5.17.0 on a GPU, whose lists are
+other ones. Parameters: `vocabulary` V, `greenlist_ratio` (0.25), `seeding_scheme` `lefthash` or `selfhash`, `context_width` (1), `device_threads`, the
+threads that the GPU which marked runs at once (270,336 for an H100; 0, the default, for text marked on a CPU; see `torch_cuda_random`). A list of a GPU
+costs V draws, where one of a CPU costs gamma V.
 
 `lefthash` seeds with key times the last token, whatever the width: a unit is (last token, token), and width is ignored as there. After
 token 0 every key has the same list, so those places are not counted. `selfhash` seeds with the least of key x table[t] x table[last] over

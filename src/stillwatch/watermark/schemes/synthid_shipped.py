@@ -1,7 +1,8 @@
 """SynthID as shipped: `synthid-shipped@v1`.
 
 Agrees bit for bit with transformers 5.24.0 (`SynthIDTextWatermarkLogitsProcessor`) and synthid-text 0.2.1 with a table of 65,536 entries.
-Parameters: `ngram_len` (5), `depth`, the number of layers (30), `sampling_table_seed` (0).
+Parameters: `ngram_len` (5), `depth`, the number of layers (30), `sampling_table_seed` (0), `device_threads`, the threads that the GPU which marked runs
+at once (270,336 for an H100; 0, the default, for text marked on a CPU): a GPU draws another table.
 
 A g-value is looked up by the lower 16 bits of a hash whose lower 16 bits depend on the lower 16 bits of the hash of the n-gram alone. So
 there are 65,536 different units at all; every layer of every key is one table, shifted; keys equal modulo 65,536 are one key. No claim
