@@ -44,8 +44,10 @@ SCHEMES: dict[str, tuple[str, dict[str, int | float | str], int]] = {
     "vLLM, two keys": ("vllm-dual@philox4x32-10-v1", {"context_width": 4}, 1),
     "transformers KGW lefthash": ("kgw-transformers@v1", {}, 1),
     "transformers SynthID": ("synthid-shipped@v1", {}, 30),
+    "SGLang, top-k 50": ("sglang-gumbel@murmur3-v1", {"context_width": 4}, 1),
 }
 """Way of marking: scheme and parameters that read it, words of a key."""
+TOP_K = 50
 KEYS = 4
 """Campaigns a scheme; each marks as many rows, save where an engine has one key a server, and then only the first one marks."""
 GPU_LIST_DECOYS = 19
@@ -136,7 +138,7 @@ def drawer(way: str, keys: list[MarkKey], prompt: Any, vocabulary: int) -> Drawe
     if way == "no mark":
         return lambda _, logits: plain(logits)
     if way.startswith("SGLang"):
-        return sglang_drawer(keys, prompt, vocabulary)
+        return sglang_drawer(way, keys, prompt, vocabulary)
     if way.startswith("vLLM"):
         return vllm_drawer(words_of(keys[0])[0], prompt, two_keys="two" in way)
     processor: Any
@@ -157,11 +159,12 @@ def drawer(way: str, keys: list[MarkKey], prompt: Any, vocabulary: int) -> Drawe
     return lambda tokens, logits: plain(processor(tokens, logits))
 
 
-def sglang_drawer(keys: list[MarkKey], prompt: Any, vocabulary: int) -> Drawer:
+def sglang_drawer(way: str, keys: list[MarkKey], prompt: Any, vocabulary: int) -> Drawer:
     """Draw with SGLang's own state on the GPU: ring of tokens, contexts that were marked, key of each request."""
     core = engine_kernels.sglang_module("srt.sampling.watermarking.core")
     device = prompt.device
     two = len(words_of(keys[0])) == 2
+    top_k = TOP_K if "top-k" in way else vocabulary
     state = core.WatermarkState(
         max_num_reqs=ROWS, context_window=4, max_contexts_per_req=4096, key=f"{words_of(keys[0])[0]:x}", device=str(device), vocab_size=vocabulary,
         key_b=f"{words_of(keys[0])[1]:x}" if two else None, default_enabled=True,
@@ -173,7 +176,7 @@ def sglang_drawer(keys: list[MarkKey], prompt: Any, vocabulary: int) -> Drawer:
         return torch.full((ROWS,), value, dtype=kind, device=device)
 
     info = types.SimpleNamespace(
-        has_watermark_candidates=True, max_top_k=vocabulary, top_ks=full(vocabulary, torch.int32), top_ps=full(1, torch.float32),
+        has_watermark_candidates=True, max_top_k=top_k, top_ks=full(top_k, torch.int32), top_ps=full(1, torch.float32),
         min_ps=full(0, torch.float32), temperatures=full(1, torch.float32)[:, None],
         watermark_keys=torch.tensor([words_of(keys[row * KEYS // ROWS])[0] for row in range(ROWS)], device=device),
         watermark_context_windows=full(4, torch.int32), watermark_enabled=full(1, torch.bool),

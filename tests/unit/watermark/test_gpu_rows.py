@@ -32,7 +32,9 @@ def marks(rng: np.random.Generator, cut: dict[str, float]) -> list[RowMark | Non
 
 
 @pytest.mark.parametrize(
-    "cut", [{}, {"top_k": 50, "top_p": 0.9, "min_p": 0.01, "temperature": 0.7}], ids=["all", "cut"]
+    "cut",
+    [{}, {"top_k": 50, "top_p": 0.9, "min_p": 0.01, "temperature": 0.7}, {"top_k": 2 * VOCABULARY}],
+    ids=["all", "cut", "top-k above V"],
 )
 def test_a_batch_is_marked_as_on_a_cpu(cut: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(31)

@@ -67,8 +67,8 @@ class _Group:
 
     def __init__(self, draw: Draw, width: int, rows: list[int], marks: list[RowMark]) -> None:
         self._draw, self._width, self._rows, self._marks = draw, width, rows, marks
-        self._cuts = any(mark.top_k or mark.top_p < 1.0 or mark.min_p > 0.0 for mark in marks)
-        self._on_device: tuple[Any, Any, Truncation] | None = None
+        self._brought: tuple[object, Any, Truncation] | None = None
+        """Device and vocabulary, and what was brought there for them."""
 
     def mark(self, logits: Any, contexts: Any, repeated: Any) -> Any:
         """Mark by compiled kernels on a CPU, by tensor operations elsewhere."""
@@ -86,18 +86,19 @@ class _Group:
 
     def mark_on_gpu(self, kernels: Any, logits: Any, contexts: Any, repeated: Any) -> None:
         """Mark by Triton kernels."""
-        if self._on_device is None or self._on_device[0] != logits.device:
-            table = self._table(kernels, logits)
-            self._on_device = (logits.device, table, Truncation.of(self._marks, logits))
-        _, table, truncation = self._on_device
-        gumbel = self._draw is Draw.GUMBEL
-        states, active = kernels.row_states(table, contexts, repeated if gumbel else None)
-        if gumbel:
+        place = (logits.device, logits.shape[1])
+        if self._brought is None or self._brought[0] != place:
+            self._brought = (place, self._table(kernels, logits), Truncation.of(self._marks, logits))
+        _, table, truncation = self._brought
+        if self._draw is Draw.GREEN_LIST:
+            kernels.raise_green(table, logits, *kernels.row_states(table, contexts, None))
+            return
+        states, active = kernels.row_states(table, contexts, repeated)
+        candidates = None
+        if truncation.cuts:
             whole = logits if len(self._rows) == len(logits) else logits[table.rows]
-            candidates = truncation.candidates(whole.float()) if self._cuts else None
-            kernels.draw(table, logits, states, active, candidates)
-        else:
-            kernels.raise_green(table, logits, states, active)
+            candidates = truncation.candidates(whole.float())
+        kernels.draw(table, logits, states, active, candidates)
 
     def _table(self, kernels: Any, like: Any) -> Any:
         """Bring to the device what the kernels read."""
