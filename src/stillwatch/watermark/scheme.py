@@ -203,6 +203,20 @@ def whole(parameters: Parameters, name: str, low: int, high: int, default: int |
     return value
 
 
+def device_threads(parameters: Parameters) -> int:
+    """Read how many threads the GPU runs at once that marked: multiprocessors times threads of each, 0 for text marked on a CPU.
+
+    Raises:
+        SchemeError: where it is no multiple of a block's 256 threads.
+    """
+    threads = whole(parameters, "device_threads", 0, 2**24, 0)
+    if threads % 256:
+        raise SchemeError(
+            f"parameter device_threads: got {threads}, expected multiprocessors times threads of each, such as 270336 for an H100"
+        )
+    return threads
+
+
 def share(parameters: Parameters, name: str, default: float | None = None) -> float:
     """Read a number strictly between 0 and 1 from parameters.
 

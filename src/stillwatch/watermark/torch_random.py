@@ -4,8 +4,8 @@ Takes seeds. Gives the permutations and tables that the KGW and SynthID implemen
 
 The contract (PyTorch 2.13, `aten/src/ATen/core/MT19937RNGEngine.h` and `native/TensorFactories.cpp`): the state is filled from the
 *lower 32 bits* of the seed, so two keys that give seeds equal modulo 2^32 give one list; `randperm(n)` is a forward
-Fisher-Yates shuffle, step i swapping place i with place i + r mod (n - i). A CUDA generator draws other numbers, so that text marked
-on a GPU with these schemes cannot be checked on a CPU by anybody.
+Fisher-Yates shuffle, step i swapping place i with place i + r mod (n - i). A CUDA generator draws
+other numbers by another algorithm: `torch_cuda_random`.
 """
 
 from __future__ import annotations

@@ -41,10 +41,10 @@ def test_texts_that_repeat_themselves_are_taken_for_marked_by_default() -> None:
 
 
 def test_overhead_is_measured_for_every_processor() -> None:
-    rows = marking_overhead.measure(2, 300, 0.01)
-    assert {row["processor"] for row in rows} == set(marking_overhead.processors(2, 300)) - {
-        "transformers KGW selfhash"
-    }
+    steps = marking_overhead.processors(2, 300, "cpu")
+    rows = marking_overhead.measure(2, 300, steps, 0.01, "cpu")
+    assert {row["processor"] for row in rows} == set(steps) - {"transformers KGW selfhash"}
+    assert [row["ratio"] for row in rows if row["processor"] == marking_overhead.BASELINE] == [1.0]
     assert all(row["milliseconds"] > 0 for row in rows)
 
 

@@ -136,7 +136,7 @@ def test_v2_follows_slots_and_drafts(keys: dict[str, MarkKey]) -> None:
     tokens = torch.zeros(8, 32, dtype=torch.int32)
     for slot, held in committed.items():
         tokens[slot, : len(held)] = torch.tensor(held, dtype=torch.int32)
-    prompt_len = SimpleNamespace(np=np.full(8, 3, dtype=np.int32))
+    prompt_len = SimpleNamespace(gpu=torch.full((8,), 3, dtype=torch.int32))
     states = LogitsProcRequestState(
         device=torch.device("cpu"), max_num_reqs=8, vocab_size=VOCABULARY, all_token_ids=SimpleNamespace(gpu=tokens), prompt_len=prompt_len,
         prefill_len=None, total_len=None,
@@ -155,7 +155,7 @@ def test_v2_follows_slots_and_drafts(keys: dict[str, MarkKey]) -> None:
     context = LogitsContext(
         expanded_idx_mapping=torch.tensor([slot for slot, _ in rows]), idx_mapping=torch.tensor(order), idx_mapping_np=np.array(order),
         expanded_local_pos=torch.tensor([place for _, place in rows]), input_ids=torch.tensor([one[-1] for one in seen], dtype=torch.int32),
-        pos=torch.tensor([len(one) - 1 for one in seen]), seq_lens_upper_bound_np=np.array([len(committed[slot]) for slot in order]),
+        pos=torch.tensor([len(one) - 1 for one in seen]), seq_lens_upper_bound_np=np.array([len(committed[slot]) + len(drafts[slot]) for slot in order]),
     )  # fmt: skip
     given = logits(len(rows))
     out = processor.apply(given.clone(), context)
@@ -166,6 +166,53 @@ def test_v2_follows_slots_and_drafts(keys: dict[str, MarkKey]) -> None:
     again = processor.apply(given.clone(), context)
     row = rows.index((0, 0))
     assert torch.equal(again[row], given[row])
+
+
+def test_v1_waits_for_tokens_that_vllm_fills_in_later(keys: dict[str, MarkKey]) -> None:
+    from vllm.v1.sample.logits_processor.interface import BatchUpdate  # noqa: PLC0415
+
+    processor = vllm_v1.MarkProcessor(SimpleNamespace(), torch.device("cpu"), False)
+    output = [5, 6, 7, -1]
+    processor.update_state(BatchUpdate(batch_size=1, removed=(), added=[(0, asking("mk-3"), [1, 2], output)], moved=()))
+    given = logits(1)
+    assert torch.equal(processor.apply(given.clone()), given)  # the context is not known
+    output[3:] = [5, 6]
+    assert torch.equal(processor.apply(given.clone()), given)  # (5, 6) stood before 7
+    output[3:] = [8, 9]
+    assert not torch.equal(processor.apply(given.clone()), given)
+
+
+@pytest.mark.parametrize("drafted", [0, 2], ids=["committed", "drafted"])
+def test_v2_leaves_a_repeated_context_to_the_engine(keys: dict[str, MarkKey], drafted: int) -> None:
+    from vllm.v1.worker.gpu.sample.logits_processor.interface import (  # noqa: PLC0415
+        LogitsContext,
+        LogitsProcRequestState,
+    )  # fmt: skip
+
+    prompt, answer = [6, 7], [5, 6, 7, 5, 6]
+    tokens = torch.zeros(4, 16, dtype=torch.int32)
+    every = prompt + answer
+    held = len(every) - drafted
+    tokens[2, :held] = torch.tensor(every[:held], dtype=torch.int32)
+    states = LogitsProcRequestState(
+        device=torch.device("cpu"), max_num_reqs=4, vocab_size=VOCABULARY, all_token_ids=SimpleNamespace(gpu=tokens),
+        prompt_len=SimpleNamespace(gpu=torch.full((4,), len(prompt), dtype=torch.int32)), prefill_len=None, total_len=None,
+    )  # fmt: skip
+    processor = vllm_v2.MarkProcessor(SimpleNamespace(), states)
+    processor.add_request(2, asking("mk-3"))
+    rows = range(drafted + 1)
+    step = LogitsContext(
+        expanded_idx_mapping=torch.tensor([2 for _ in rows]), idx_mapping=torch.tensor([2]), idx_mapping_np=np.array([2]),
+        expanded_local_pos=torch.tensor(list(rows)), input_ids=torch.tensor(every[held - 1 :], dtype=torch.int32),
+        pos=torch.tensor([held - 1 + row for row in rows]), seq_lens_upper_bound_np=np.array([len(every)]),
+    )  # fmt: skip
+    given = logits(len(rows))
+    out = processor.apply(given.clone(), step)
+    for row in rows:
+        seen = every[: held + row]
+        again = seen[-2:] in [every[place - 2 : place] for place in range(len(prompt), len(seen))]
+        assert torch.equal(out[row], given[row]) == again, row
+    assert torch.equal(out[-1], given[-1])  # (5, 6) stood before 7
 
 
 @pytest.mark.parametrize("plug_in", [vllm_v1, vllm_v2], ids=["v1", "v2"])

@@ -18,6 +18,7 @@ from stillwatch.watermark.marking.mark_rows import (  # noqa: E402
     _log_uniforms,
     _states,
     mark_rows,
+    repeated_before,
     repeated_contexts,
     states_by_tensors,
     truncated,
@@ -200,6 +201,20 @@ def test_a_repeated_context_and_a_row_without_randomness_are_left_to_the_engine(
     assert torch.equal(mark_rows(logits.clone(), tokens[:, -1:], [mark, mark], torch.tensor([True, True])), logits)
     greedy = RowMark(draw=Draw.GUMBEL, key=1, width=1, temperature=0.0)
     assert torch.equal(mark_rows(logits.clone(), tokens[:, -1:], [greedy, None]), logits)
+
+
+def test_rows_of_different_lengths_repeat_what_each_would_alone() -> None:
+    rng = np.random.default_rng(17)
+    tokens, seen = torch.tensor(rng.integers(0, 3, (200, 12))), 0
+    firsts, ends = torch.tensor(rng.integers(1, 5, 200)), torch.tensor(rng.integers(5, 13, 200))
+    for width in (1, 2, 4):
+        contexts = torch.stack([row[end - width : end] for row, end in zip(tokens, ends.tolist(), strict=True)])
+        got = repeated_before(tokens, firsts, ends, contexts)
+        for row in range(200):
+            alone = repeated_contexts(tokens[row : row + 1, : int(ends[row])], int(firsts[row]), width)
+            assert bool(got[row]) == bool(alone[0])
+        seen += int(got.sum())
+    assert 100 < seen < 500  # both answers come
 
 
 def test_contexts_that_reach_into_padding_are_not_marked() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stillwatch.watermark.marking.errors import MarkingError
-from stillwatch.watermark.marking.mark_rows import mark_rows, repeated_contexts
+from stillwatch.watermark.marking.mark_rows import MarkedBatch, repeated_contexts
 from stillwatch.watermark.marking.row_mark import Draw, RowMark
 
 
@@ -26,14 +26,13 @@ class MarkLogitsProcessor:
             prompt_length: tokens of the (padded) prompt: `input_ids.shape[1]`.
             padding: id that fills short prompts on the left; a context that reaches into it is not marked.
         """
-        self._marks = tuple(marks)
+        self._batch = MarkedBatch(marks)
         self._prompt_length = prompt_length
         self._padding = padding
-        widths = [mark.width for mark in self._marks if mark is not None]
+        widths = [mark.width for mark in marks if mark is not None]
         self._widest = max(widths, default=1)
-        self._gumbel_widths = sorted(
-            {mark.width for mark in self._marks if mark is not None and mark.draw is Draw.GUMBEL}
-        )
+        gumbel = [mark.width if mark is not None and mark.draw is Draw.GUMBEL else 0 for mark in marks]
+        self._gumbel_rows = {width: [own == width for own in gumbel] for width in sorted({*gumbel} - {0})}
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Mark the next token of each row.
@@ -49,9 +48,9 @@ class MarkLogitsProcessor:
             MarkingError: where the batch has another number of rows than marks were given for, as with beams.
         """
         rows, length = input_ids.shape
-        if rows != len(self._marks):
+        if rows != len(self._batch.marks):
             raise MarkingError(
-                f"got a batch of {rows} rows, expected {len(self._marks)}: a mark for each; beams and several answers a prompt take a mark each"
+                f"got a batch of {rows} rows, expected {len(self._batch.marks)}: a mark for each; beams and several answers a prompt take a mark each"
             )
         start = max(length - self._widest, 0)
         contexts = input_ids[:, start:]
@@ -62,14 +61,12 @@ class MarkLogitsProcessor:
             in_prompt[:, max(self._prompt_length - start, 0) :] = False
             contexts = contexts.masked_fill(in_prompt & (contexts == self._padding), -1)
         repeated = None
-        for width in self._gumbel_widths:
-            of_width = repeated_contexts(input_ids, self._prompt_length, width)
-            rows_of_width = of_width.new_tensor(
-                [mark is not None and mark.draw is Draw.GUMBEL and mark.width == width for mark in self._marks]
-            )
-            found = of_width & rows_of_width
+        for width, of_width in self._gumbel_rows.items():
+            found = repeated_contexts(input_ids, self._prompt_length, width)
+            if len(self._gumbel_rows) > 1:
+                found &= found.new_tensor(of_width)
             repeated = found if repeated is None else repeated | found
-        return mark_rows(scores.clone(), contexts, self._marks, repeated)
+        return self._batch.mark(scores.clone(), contexts, repeated)
 
 
 def _padded(contexts: Any, width: int) -> Any:

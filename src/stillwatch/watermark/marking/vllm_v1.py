@@ -6,12 +6,13 @@ refuses logits processors together with speculative decoding. Changes of the bat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcessor, MoveDirectionality
 
-from stillwatch.watermark.marking.mark_rows import mark_rows
+from stillwatch.watermark.marking.mark_rows import MarkedBatch
 from stillwatch.watermark.marking.row_mark import Draw, RowMark
 from stillwatch.watermark.marking.worker_keys import WorkerKeys
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from vllm.sampling_params import SamplingParams
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Request:
     """A marked request."""
 
@@ -28,6 +29,25 @@ class _Request:
     prompt: list[int]
     output: list[int]
     """vLLM's own list, which grows."""
+    drawn_from: set[tuple[int, ...]] = field(default_factory=set)
+    """Contexts that stood before some token of the answer."""
+    read: int = 0
+    """Tokens of the answer whose contexts are among them."""
+
+    def before(self, end: int) -> tuple[int, ...]:
+        """Give the tokens before a place of prompt and answer, as many as the mark is wide or as there are."""
+        start, split = max(end - self.mark.width, 0), len(self.prompt)
+        return (*self.prompt[start:end], *self.output[max(start - split, 0) : max(end - split, 0)])
+
+    def is_repeated(self, context: tuple[int, ...]) -> bool:
+        """Say whether a context stood before some token of the answer already; each token is looked at once."""
+        while self.read < len(self.output):
+            earlier = self.before(len(self.prompt) + self.read)
+            if self.output[self.read] < 0 or any(token < 0 for token in earlier):
+                break  # vLLM has not filled in this token yet
+            self.drawn_from.add(earlier)
+            self.read += 1
+        return context in self.drawn_from
 
 
 class MarkProcessor(LogitsProcessor):
@@ -37,6 +57,7 @@ class MarkProcessor(LogitsProcessor):
         """Open the worker's keys."""
         self._keys = WorkerKeys.of_environment()
         self._requests: dict[int, _Request] = {}
+        self._batch = MarkedBatch([])
 
     @classmethod
     def validate_params(cls, sampling_params: SamplingParams) -> None:
@@ -69,27 +90,23 @@ class MarkProcessor(LogitsProcessor):
         """Mark the rows of marked requests."""
         if not self._requests:
             return logits
-        widest = max(request.mark.width for request in self._requests.values())
-        contexts = logits.new_full((logits.shape[0], widest), -1).long()
-        repeated = logits.new_zeros(logits.shape[0], dtype=bool)
         marks: list[RowMark | None] = [None] * logits.shape[0]
         for row, request in self._requests.items():
             marks[row] = request.mark
-            seen = _before(request, len(request.prompt) + len(request.output), request.mark.width)
-            contexts[row, widest - len(seen) :] = contexts.new_tensor(seen)
-            if request.mark.draw is Draw.GUMBEL:
-                repeated[row] = _is_repeated(request, seen)
-        return mark_rows(logits, contexts, marks, repeated)
+        if self._batch.marks != tuple(marks):
+            self._batch = MarkedBatch(marks)
+        widest = max(request.mark.width for request in self._requests.values())
+        contexts = np.full((logits.shape[0], widest), -1, dtype=np.int64)
+        repeated = np.zeros(logits.shape[0], dtype=bool)
+        for row, request in self._requests.items():
+            seen = request.before(len(request.prompt) + len(request.output))
+            contexts[row, widest - len(seen) :] = seen
+            repeated[row] = request.mark.draw is Draw.GUMBEL and request.is_repeated(seen)
+        there = logits.new_tensor(contexts, dtype=_int64())
+        return self._batch.mark(logits, there, there.new_tensor(repeated, dtype=bool))
 
 
-def _before(request: _Request, end: int, width: int) -> list[int]:
-    """Give the tokens before a place, at most `width`."""
-    start, split = max(end - width, 0), len(request.prompt)
-    return request.prompt[start:end] + request.output[max(start - split, 0) : max(end - split, 0)]
+def _int64() -> Any:
+    import torch  # noqa: PLC0415  # vLLM's frontend loads this module without it
 
-
-def _is_repeated(request: _Request, context: list[int]) -> bool:
-    """Say whether this context stood before some token of the answer already."""
-    width, first = request.mark.width, len(request.prompt)
-    tokens = request.prompt[max(first - width, 0) :] + request.output
-    return any(tokens[place : place + width] == context for place in range(len(tokens) - width))
+    return torch.int64

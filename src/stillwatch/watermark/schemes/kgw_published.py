@@ -111,7 +111,7 @@ class KgwPublished:
         """Give the lower 32 bits of every unit's seed under a key `[n]`."""
         table, factor = green_lists.permutation_table(_TABLE_SEED), np.array(key[0], dtype=np.uint64).astype(np.int64)
         if self.seeding == "additive":
-            return green_lists.product_seeds(words[:, 0].astype(np.uint64), int(key[0]))
+            return green_lists.product_seeds(words[:, 0].astype(np.uint64), int(key[0])).astype(np.uint32)
         if self.seeding == "minhash":
             least = table[factor * words[:, :-1].astype(np.int64) % green_lists.TABLE_SIZE].min(axis=1)
         else:
