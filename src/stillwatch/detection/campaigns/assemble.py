@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy import stats
 
 from stillwatch.detection.campaigns.candidate import Candidate, build_candidate
 from stillwatch.detection.campaigns.claims.conduct import Conduct
@@ -39,7 +40,9 @@ MOST_MODELS = 8
 SPREAD = 3
 """A value is rare for a campaign when at most this many times its members carry it."""
 LEAST_SENT = 0.25
-"""Of the median member's share of the campaign's text; who sends less of it is a bystander."""
+"""Of the median member's share of the campaign's text; who sends less of it, and not by chance, is a bystander."""
+SENT_BY_CHANCE = 0.001
+"""Chance that a member who sends as much as the median member has so little in its sample, from which it is chance."""
 WIDE_SHARE = 0.3
 """Text on at least this share of the members is the campaign's text."""
 Numbers = npt.NDArray[np.int64]
@@ -194,7 +197,8 @@ def _bearers(
 ) -> dict[int, Numbers]:
     """Return for each selected candidate the members that bear its evidence and send its text; bystanders are left out."""
     bearers = {
-        place: standing_members(tested[place].candidate, tested[place].results, conduct) for place in selection.kept
+        place: standing_members(tested[place].candidate, tested[place].results, conduct, float(selection.needed[place]))
+        for place in selection.kept
     }
     kept = [place for place in selection.kept if len(bearers[place])]
     kept = [kept[turn] for turn in near_each_other([bearers[place] for place in kept])]
@@ -279,14 +283,20 @@ def _shown(candidate: Candidate, members: Numbers) -> Candidate:
 
 
 def _senders(shown: Candidate) -> Numbers:
-    """Return the members that send the campaign's text, at least `LEAST_SENT` as much of it as the median member does."""
+    """Return the members that send the campaign's text, at least `LEAST_SENT` as much of it as the median member does.
+
+    A text on few of everybody's exchanges is missing from a small sample by chance.
+    """
     members = shown.members
     if shown.group.seed != "text":
         return members
     place = np.searchsorted(members, shown.study.numbers[shown.rows])
     rows = np.bincount(place, minlength=len(members))
-    share = np.bincount(place, weights=shown.harvest, minlength=len(members)) / np.maximum(rows, 1)
-    kept: Numbers = members[share >= LEAST_SENT * np.median(share)]
+    sent = np.bincount(place, weights=shown.harvest, minlength=len(members))
+    share = sent / np.maximum(rows, 1)
+    usual = float(np.median(share))
+    by_chance = stats.binom.cdf(sent, rows, usual) > SENT_BY_CHANCE
+    kept: Numbers = members[(share >= LEAST_SENT * usual) | by_chance]
     return kept
 
 

@@ -1,15 +1,15 @@
 """Common conduct: members send alike, far more than customers of one product do.
 
-Every account has its hours of the day, its gaps between exchanges, its pace (exchanges per active day) and its days. One operator's
-workers draw them from one scheduler; customers have each a life of their own, even where a product brings them together. For
+Every account has its hours of the day, its gaps between exchanges, its pace (exchanges per active day), its days and its volume. One operator's
+workers draw them from one scheduler and one queue; customers have each a life of their own, even where a product brings them together. For
 each member the centre is the other members (itself left out, one vote per account): their mean shares of hours, of gaps and of days, free of
-sampling noise (`profiles/closeness.py`), and their median pace. Its distance from the centre in each feature is ranked among the
+sampling noise (`profiles/closeness.py`), their median pace and their median volume. Its distance from the centre in each feature is ranked among the
 reference accounts of like volume, and the sum of the ln of the ranks is ranked again: a conformal p-value for "this account is as far
 from the centre as any customer". The number of members with small p is then counted (`ranking.py`).
 
-This is done twice, without the days and with them (`VIEWS`), and the two e-values are averaged, which is an e-value whatever their dependence:
-a pool that works in the same days is seen sooner with them, one whose accounts take turns is seen without. Reference traffic of other
-days says nothing of these days; then only the first view is taken.
+This is done three times, without days and volume, with days, and with both (`VIEWS`), and the e-values are averaged, which is an e-value
+whatever their dependence: a pool that works off one queue in the same days is seen sooner with them, one whose accounts take turns without.
+Reference traffic of other days says nothing of these days; then only the first view is taken.
 
 Null: members are customers, and at most `PRODUCT_FACTOR` times as likely as any customer of like volume to lie so near to the centre.
 That leaves room for what customers of one product, trade or country have in common. It does not show a harvest: any fleet under one
@@ -34,7 +34,12 @@ from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import mean_log_e
 
 HISTOGRAMS = ("hours", "gaps", "days")
-VIEWS = (("hours", "gaps", "pace"), ("hours", "gaps", "pace", "days"))
+NUMBERS = ("pace", "volume")
+VIEWS = (
+    ("hours", "gaps", "pace"),
+    ("hours", "gaps", "pace", "days"),
+    ("hours", "gaps", "pace", "days", "volume"),
+)
 """Sets of features by which an account may lie near to others; an e-value is averaged over them."""
 THRESHOLDS = (0.002, 0.005, 0.01, 0.02)
 PRODUCT_FACTOR = 10.0
@@ -50,14 +55,14 @@ PROCEDURE = Procedure(
     name="common conduct",
     question=Question.COORDINATION,
     null_hypothesis=(
-        "The members are customers with hours, gaps, days and a pace of their own: at most ten times as likely as any customer of"
+        "The members are customers with hours, gaps, days, a volume and a pace of their own: at most ten times as likely as any customer of"
         " like volume to lie so near to the others."
     ),
     assumptions=(
         "customers of one product are at most 10 times as likely as any customer to send so much alike",
         "left-out centres make members dependent only through their common mean, which is neglected",
     ),
-    method="common-conduct/v2",
+    method="common-conduct/v3",
 )
 
 Floats = npt.NDArray[np.float64]
@@ -74,8 +79,8 @@ class LikeVolume:
     """Histogram -> [n, bins]"""
     noise: dict[str, Floats]
     """Histogram -> [n]"""
-    pace: Floats
-    """[n]"""
+    numbers_of: dict[str, Floats]
+    """Each of `NUMBERS` -> [n]"""
 
     def __len__(self) -> int:
         """Return the number of accounts."""
@@ -92,8 +97,8 @@ class Conduct:
     """Histogram -> [n, bins] shares."""
     noise: dict[str, Floats]
     """Histogram -> [n] squared length of the shares that is sampling noise; infinite with fewer than `LEAST_COUNT` counts."""
-    pace: Floats
-    """[n] ln of exchanges per active day."""
+    numbers_of: dict[str, Floats]
+    """Each of `NUMBERS` -> [n] `pace`: ln of exchanges per active day; `volume`: ln of exchanges."""
     reference: Numbers
     """Accounts that may serve as reference, ascending."""
     views: tuple[tuple[str, ...], ...] = VIEWS
@@ -116,7 +121,10 @@ def measure_conduct(accounts: Accounts, reference: Numbers) -> Conduct:
         exchanges=accounts.exchanges,
         shares=own,
         noise=noise,
-        pace=np.log(accounts.exchanges / np.maximum(accounts.active_days, 1)),
+        numbers_of={
+            "pace": np.log(accounts.exchanges / np.maximum(accounts.active_days, 1)),
+            "volume": np.log(np.maximum(accounts.exchanges, 1).astype(np.float64)),
+        },
         reference=reference,
         views=VIEWS if accounts.observed[reference].all() else VIEWS[:1],
     )
@@ -205,7 +213,7 @@ def _like_volume(conduct: Conduct, volume: float) -> LikeVolume:
             numbers=like,
             shares={name: conduct.shares[name][like] for name in HISTOGRAMS},
             noise={name: conduct.noise[name][like] for name in HISTOGRAMS},
-            pace=conduct.pace[like],
+            numbers_of={name: conduct.numbers_of[name][like] for name in NUMBERS},
         )
     return conduct.by_volume[power]
 
@@ -217,7 +225,7 @@ def _distances(
     found = {}
     weight = central.astype(np.float64)
     others = weight.sum() - weight
-    for name in _histograms(conduct.views):
+    for name in _of_views(conduct.views, HISTOGRAMS):
         own = conduct.shares[name][members]
         total = weight @ own
         left_out = (total[None, :] - weight[:, None] * own) / others[:, None]
@@ -225,14 +233,15 @@ def _distances(
         profile = total / weight.sum()
         theirs = ((reference.shares[name] - profile) ** 2).sum(axis=1) - reference.noise[name]
         found[name] = (mine, theirs)
-    pace = conduct.pace[members]
-    medians = _left_out_medians(pace, central)
-    found["pace"] = (np.abs(pace - medians), np.abs(reference.pace - np.median(pace[central])))
+    for name in _of_views(conduct.views, NUMBERS):
+        own = conduct.numbers_of[name][members]
+        medians = _left_out_medians(own, central)
+        found[name] = (np.abs(own - medians), np.abs(reference.numbers_of[name] - np.median(own[central])))
     return found
 
 
-def _histograms(views: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
-    return tuple(name for name in HISTOGRAMS if any(name in view for view in views))
+def _of_views(views: tuple[tuple[str, ...], ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if any(name in view for view in views))
 
 
 def _left_out_medians(values: Floats, central: npt.NDArray[np.bool_]) -> Floats:
