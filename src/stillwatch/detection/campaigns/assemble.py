@@ -214,7 +214,7 @@ def _discoveries(
 ) -> list[tuple[Tested, Numbers, float]]:
     """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
     taken = np.zeros(accounts, dtype=bool)
-    found: list[tuple[Tested, Numbers, float]] = []
+    found: list[tuple[list[int], Numbers]] = []
     for place in selection.kept:
         one, standing = tested[place], bearers[place]
         least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
@@ -223,16 +223,32 @@ def _discoveries(
         if _stands_as_one_customer(one, standing, float(selection.needed[place])):
             continue
         mine = standing[~taken[standing]]
-        kin = [number for number, (_, members, _) in enumerate(found) if _one_operator(one, members, standing)]
+        kin = [number for number, (_, members) in enumerate(found) if _one_operator(one, members, standing)]
         taken[mine] = True
         if kin:
-            stronger, members, q_value = found[kin[0]]
-            found[kin[0]] = (stronger, np.union1d(members, mine), q_value)
+            places, members = found[kin[0]]
+            found[kin[0]] = ([*places, place], np.union1d(members, mine))
         elif len(mine) >= least:
-            found.append((one, mine, float(selection.q_values[place])))
+            found.append(([place], mine))
         else:
             taken[mine] = False
-    return found
+    return [
+        (tested[places[0]], _mostly_bearing(members, places, tested, bearers), float(selection.q_values[places[0]]))
+        for places, members in found
+    ]
+
+
+def _mostly_bearing(members: Numbers, places: list[int], tested: list[Tested], bearers: dict[int, Numbers]) -> Numbers:
+    """Return those who bear the evidence of at least half of the campaign's candidates that they belong to.
+
+    Candidates of one operator lie in each other; who is in step with the others in one of many is so by chance.
+    """
+    belongs, bears = np.zeros(len(members)), np.zeros(len(members))
+    for place in places:
+        belongs += np.isin(members, tested[place].candidate.members)
+        bears += np.isin(members, bearers[place])
+    kept: Numbers = members[2 * bears >= belongs]
+    return kept
 
 
 def _stands_as_one_customer(one: Tested, standing: Numbers, needed: float) -> bool:

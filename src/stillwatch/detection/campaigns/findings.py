@@ -21,7 +21,8 @@ Numbers = npt.NDArray[np.int64]
 
 RESELLER_SHARE = 0.6
 """A harvest that is at most this share of the median member's exchanges rides on others' traffic."""
-VICTIM_LOG_P = math.log(1e-6)
+VICTIM_LOG_P = math.log(1e-4)
+"""Largest ln p at which two sides of an account are told apart: to accuse a victim is worse than to miss a member."""
 EARLY = 0.05
 CLIENT_COLUMNS = ("tls", "user_agent", "network")
 """What tells two users of one account apart."""
