@@ -87,7 +87,8 @@ def assemble(
     considered: list[Campaign] = []
     victim_of: dict[str, str] = {}
     licensed_in: dict[str, str] = {}
-    found = _discoveries(tested, selection, _bearers(tested, selection, conduct, sampled), len(accounts))
+    standing = _standing(tested, selection, conduct)
+    found = _discoveries(tested, selection, standing, _bearers(tested, standing, sampled), len(accounts))
     taken = np.zeros(len(accounts), dtype=bool)
     for _, members, _ in found:
         taken[members] = True
@@ -192,38 +193,45 @@ def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[n
     return chosen + alone[:MOST_LEADS]
 
 
-def _bearers(
-    tested: list[Tested], selection: Selection, conduct: Conduct, sampled: SampledExchanges
-) -> dict[int, Numbers]:
-    """Return for each selected candidate the members that bear its evidence and send its text; bystanders are left out."""
-    bearers = {
+def _standing(tested: list[Tested], selection: Selection, conduct: Conduct) -> dict[int, Numbers]:
+    """Return for each selected candidate the members that bear its evidence."""
+    return {
         place: standing_members(tested[place].candidate, tested[place].results, conduct, float(selection.needed[place]))
         for place in selection.kept
     }
-    kept = [place for place in selection.kept if len(bearers[place])]
-    kept = [kept[turn] for turn in near_each_other([bearers[place] for place in kept])]
-    for turns, study in sampled.batches([bearers[place] for place in kept]):
+
+
+def _bearers(tested: list[Tested], standing: dict[int, Numbers], sampled: SampledExchanges) -> dict[int, Numbers]:
+    """Return for each selected candidate the members that bear its evidence and send its text; bystanders are left out."""
+    bearers = dict(standing)
+    kept = [place for place in standing if len(standing[place])]
+    kept = [kept[turn] for turn in near_each_other([standing[place] for place in kept])]
+    for turns, study in sampled.batches([standing[place] for place in kept]):
         for place in (kept[turn] for turn in turns):
-            bearers[place] = _senders(_shown(tested[place].candidate.with_study(study), bearers[place]))
+            bearers[place] = _senders(_shown(tested[place].candidate.with_study(study), standing[place]))
         del study  # before the next batch is read
     return bearers
 
 
 def _discoveries(
-    tested: list[Tested], selection: Selection, bearers: dict[int, Numbers], accounts: int
+    tested: list[Tested],
+    selection: Selection,
+    standing: dict[int, Numbers],
+    bearers: dict[int, Numbers],
+    accounts: int,
 ) -> list[tuple[Tested, Numbers, float]]:
     """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
     taken = np.zeros(accounts, dtype=bool)
     found: list[tuple[list[int], Numbers]] = []
     for place in selection.kept:
-        one, standing = tested[place], bearers[place]
+        one, bearing = tested[place], bearers[place]
         least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
-        if len(standing) < least:
+        if len(bearing) < least:
             continue  # the claims are about most members of the candidate; a few do not inherit them
-        if _stands_as_one_customer(one, standing, float(selection.needed[place])):
+        if _stands_as_one_customer(one, bearing, float(selection.needed[place])):
             continue
-        mine = standing[~taken[standing]]
-        kin = [number for number, (_, members) in enumerate(found) if _one_operator(one, members, standing)]
+        mine = bearing[~taken[bearing]]
+        kin = [number for number, (_, members) in enumerate(found) if _one_operator(one, members, bearing)]
         taken[mine] = True
         if kin:
             places, members = found[kin[0]]
@@ -233,20 +241,21 @@ def _discoveries(
         else:
             taken[mine] = False
     return [
-        (tested[places[0]], _mostly_bearing(members, places, tested, bearers), float(selection.q_values[places[0]]))
+        (tested[places[0]], _mostly_bearing(members, places, tested, standing), float(selection.q_values[places[0]]))
         for places, members in found
     ]
 
 
-def _mostly_bearing(members: Numbers, places: list[int], tested: list[Tested], bearers: dict[int, Numbers]) -> Numbers:
+def _mostly_bearing(members: Numbers, places: list[int], tested: list[Tested], standing: dict[int, Numbers]) -> Numbers:
     """Return those who bear the evidence of at least half of the campaign's candidates that they belong to.
 
-    Candidates of one operator lie in each other; who is in step with the others in one of many is so by chance.
+    Candidates of one operator lie in each other; who is in step with the others in one of many is so by chance. They need not send
+    the text of each: one operator has several.
     """
     belongs, bears = np.zeros(len(members)), np.zeros(len(members))
     for place in places:
         belongs += np.isin(members, tested[place].candidate.members)
-        bears += np.isin(members, bearers[place])
+        bears += np.isin(members, standing[place])
     kept: Numbers = members[2 * bears >= belongs]
     return kept
 
