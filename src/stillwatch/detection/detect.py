@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.detection.campaigns.assemble import Tested, account_rows, assemble
-from stillwatch.detection.campaigns.candidate import Candidate, build_candidate, measure_background
-from stillwatch.detection.campaigns.claims.conduct import measure_conduct
+from stillwatch.detection.campaigns.candidate import Background, Candidate, build_candidate, measure_background
+from stillwatch.detection.campaigns.claims.bursts import active_hours
+from stillwatch.detection.campaigns.claims.conduct import Conduct, measure_conduct
 from stillwatch.detection.campaigns.claims.dealt_out import dealt_out_claim
 from stillwatch.detection.campaigns.claims.pivot import LEAST_EXCHANGES, PivotShares, Releases
 from stillwatch.detection.campaigns.claims.synchrony import LARGEST_GROUP, MinuteCounts
@@ -119,14 +120,14 @@ def detect_campaigns(
     table, degrees = _attributes(engine, facts, accounts, progress)
     seeded = _groups(table, accounts, progress)
     background = measure_background(accounts, table)
+    sampled = SampledExchanges(engine=engine, accounts=accounts, most=batch_exchanges)
     measured = Measured(
         background=background,
         degrees=degrees,
         pivots=pivots,
-        conduct=measure_conduct(accounts, background.reference),
+        conduct=_conduct(sampled, seeded.groups, background),
         histories=load_histories(engine, accounts, facts),
     )
-    sampled = SampledExchanges(engine=engine, accounts=accounts, most=batch_exchanges)
     tested = _test_groups(sampled, seeded.groups, table, measured, level, progress)
     selection = _select(tested, seeded, level)
     assembled = assemble(tested, selection, measured.conduct, sampled, files)
@@ -231,6 +232,15 @@ def _groups(table: AttributeTable, accounts: Accounts, progress: Progress) -> Se
         considered=seeded.considered + len(alone),
         promising=np.append(seeded.promising, np.zeros(len(alone), dtype=bool)),
     )
+
+
+def _conduct(sampled: SampledExchanges, groups: tuple[Group, ...], background: Background) -> Conduct:
+    """Measure how accounts send; in which hours they act is read of those only that are compared."""
+    conduct = measure_conduct(sampled.accounts, background.reference)
+    compared = conduct.compared(group.members for group in groups)
+    if not conduct.same_days or not len(compared):
+        return conduct
+    return conduct.with_hours(active_hours(sampled.hours(compared), sampled.accounts.hashes))
 
 
 def _test_groups(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy import stats
 
 from stillwatch.detection.campaigns.candidate import Candidate, build_candidate
 from stillwatch.detection.campaigns.claims.conduct import Conduct
@@ -39,7 +40,9 @@ MOST_MODELS = 8
 SPREAD = 3
 """A value is rare for a campaign when at most this many times its members carry it."""
 LEAST_SENT = 0.25
-"""Of the median member's share of the campaign's text; who sends less of it is a bystander."""
+"""Of the median member's share of the campaign's text; who sends less of it, and not by chance, is a bystander."""
+SENT_BY_CHANCE = 0.001
+"""Chance that a member who sends as much as the median member has so little in its sample, from which it is chance."""
 WIDE_SHARE = 0.3
 """Text on at least this share of the members is the campaign's text."""
 Numbers = npt.NDArray[np.int64]
@@ -84,7 +87,8 @@ def assemble(
     considered: list[Campaign] = []
     victim_of: dict[str, str] = {}
     licensed_in: dict[str, str] = {}
-    found = _discoveries(tested, selection, _bearers(tested, selection, conduct, sampled), len(accounts))
+    standing = _standing(tested, selection, conduct)
+    found = _discoveries(tested, selection, standing, _bearers(tested, standing, sampled), len(accounts))
     taken = np.zeros(len(accounts), dtype=bool)
     for _, members, _ in found:
         taken[members] = True
@@ -189,46 +193,71 @@ def _unselected(tested: list[Tested], selection: Selection, taken: npt.NDArray[n
     return chosen + alone[:MOST_LEADS]
 
 
-def _bearers(
-    tested: list[Tested], selection: Selection, conduct: Conduct, sampled: SampledExchanges
-) -> dict[int, Numbers]:
-    """Return for each selected candidate the members that bear its evidence and send its text; bystanders are left out."""
-    bearers = {
-        place: standing_members(tested[place].candidate, tested[place].results, conduct) for place in selection.kept
+def _standing(tested: list[Tested], selection: Selection, conduct: Conduct) -> dict[int, Numbers]:
+    """Return for each selected candidate the members that bear its evidence."""
+    return {
+        place: standing_members(tested[place].candidate, tested[place].results, conduct, float(selection.needed[place]))
+        for place in selection.kept
     }
-    kept = [place for place in selection.kept if len(bearers[place])]
-    kept = [kept[turn] for turn in near_each_other([bearers[place] for place in kept])]
-    for turns, study in sampled.batches([bearers[place] for place in kept]):
+
+
+def _bearers(tested: list[Tested], standing: dict[int, Numbers], sampled: SampledExchanges) -> dict[int, Numbers]:
+    """Return for each selected candidate the members that bear its evidence and send its text; bystanders are left out."""
+    bearers = dict(standing)
+    kept = [place for place in standing if len(standing[place])]
+    kept = [kept[turn] for turn in near_each_other([standing[place] for place in kept])]
+    for turns, study in sampled.batches([standing[place] for place in kept]):
         for place in (kept[turn] for turn in turns):
-            bearers[place] = _senders(_shown(tested[place].candidate.with_study(study), bearers[place]))
+            bearers[place] = _senders(_shown(tested[place].candidate.with_study(study), standing[place]))
         del study  # before the next batch is read
     return bearers
 
 
 def _discoveries(
-    tested: list[Tested], selection: Selection, bearers: dict[int, Numbers], accounts: int
+    tested: list[Tested],
+    selection: Selection,
+    standing: dict[int, Numbers],
+    bearers: dict[int, Numbers],
+    accounts: int,
 ) -> list[tuple[Tested, Numbers, float]]:
     """Return (strongest candidate, members, q-value) of each campaign: selected candidates of one operator are one campaign."""
     taken = np.zeros(accounts, dtype=bool)
-    found: list[tuple[Tested, Numbers, float]] = []
+    found: list[tuple[list[int], Numbers]] = []
     for place in selection.kept:
-        one, standing = tested[place], bearers[place]
+        one, bearing = tested[place], bearers[place]
         least = max(min(len(one.candidate.members), LEAST_MEMBERS), len(one.candidate.members) / 2)
-        if len(standing) < least:
+        if len(bearing) < least:
             continue  # the claims are about most members of the candidate; a few do not inherit them
-        if _stands_as_one_customer(one, standing, float(selection.needed[place])):
+        if _stands_as_one_customer(one, bearing, float(selection.needed[place])):
             continue
-        mine = standing[~taken[standing]]
-        kin = [number for number, (_, members, _) in enumerate(found) if _one_operator(one, members, standing)]
+        mine = bearing[~taken[bearing]]
+        kin = [number for number, (_, members) in enumerate(found) if _one_operator(one, members, bearing)]
         taken[mine] = True
         if kin:
-            stronger, members, q_value = found[kin[0]]
-            found[kin[0]] = (stronger, np.union1d(members, mine), q_value)
+            places, members = found[kin[0]]
+            found[kin[0]] = ([*places, place], np.union1d(members, mine))
         elif len(mine) >= least:
-            found.append((one, mine, float(selection.q_values[place])))
+            found.append(([place], mine))
         else:
             taken[mine] = False
-    return found
+    return [
+        (tested[places[0]], _mostly_bearing(members, places, tested, standing), float(selection.q_values[places[0]]))
+        for places, members in found
+    ]
+
+
+def _mostly_bearing(members: Numbers, places: list[int], tested: list[Tested], standing: dict[int, Numbers]) -> Numbers:
+    """Return those who bear the evidence of at least half of the campaign's candidates that they belong to.
+
+    Candidates of one operator lie in each other; who is in step with the others in one of many is so by chance. They need not send
+    the text of each: one operator has several.
+    """
+    belongs, bears = np.zeros(len(members)), np.zeros(len(members))
+    for place in places:
+        belongs += np.isin(members, tested[place].candidate.members)
+        bears += np.isin(members, standing[place])
+    kept: Numbers = members[2 * bears >= belongs]
+    return kept
 
 
 def _stands_as_one_customer(one: Tested, standing: Numbers, needed: float) -> bool:
@@ -279,14 +308,20 @@ def _shown(candidate: Candidate, members: Numbers) -> Candidate:
 
 
 def _senders(shown: Candidate) -> Numbers:
-    """Return the members that send the campaign's text, at least `LEAST_SENT` as much of it as the median member does."""
+    """Return the members that send the campaign's text, at least `LEAST_SENT` as much of it as the median member does.
+
+    A text on few of everybody's exchanges is missing from a small sample by chance.
+    """
     members = shown.members
     if shown.group.seed != "text":
         return members
     place = np.searchsorted(members, shown.study.numbers[shown.rows])
     rows = np.bincount(place, minlength=len(members))
-    share = np.bincount(place, weights=shown.harvest, minlength=len(members)) / np.maximum(rows, 1)
-    kept: Numbers = members[share >= LEAST_SENT * np.median(share)]
+    sent = np.bincount(place, weights=shown.harvest, minlength=len(members))
+    share = sent / np.maximum(rows, 1)
+    usual = float(np.median(share))
+    by_chance = stats.binom.cdf(sent, rows, usual) > SENT_BY_CHANCE
+    kept: Numbers = members[(share >= LEAST_SENT * usual) | by_chance]
     return kept
 
 

@@ -15,14 +15,14 @@ import numpy.typing as npt
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.records.campaign import Explanation, Finding
 from stillwatch.records.sketch import EXTRACTION_SIGNS
-from stillwatch.statistics.dispersion import homogeneity
-from stillwatch.statistics.tails import chi_square_upper_log_p
+from stillwatch.statistics.tails import hypergeometric_upper_log_p
 
 Numbers = npt.NDArray[np.int64]
 
 RESELLER_SHARE = 0.6
 """A harvest that is at most this share of the median member's exchanges rides on others' traffic."""
-VICTIM_LOG_P = math.log(1e-6)
+VICTIM_LOG_P = math.log(1e-4)
+"""Largest ln p at which two sides of an account are told apart: to accuse a victim is worse than to miss a member."""
 EARLY = 0.05
 CLIENT_COLUMNS = ("tls", "user_agent", "network")
 """What tells two users of one account apart."""
@@ -40,10 +40,11 @@ LICENSED_SHARE = 0.8
 def victims(candidate: Candidate) -> Numbers:
     """Return members whose harvest came later and from other clients or addresses than the rest of their traffic.
 
-    Null, per member: harvest and other exchanges come from the same clients. A chi-square test of independence on the table of
-    values x (harvest, other), over columns whose values repeat; an operator who mixes a harvest into other traffic relays both.
+    Null, per member: harvest and other exchanges come from the same clients. Fisher's exact test of each client or network against
+    (harvest, other); an operator who mixes a harvest into other traffic relays both.
     Harvest are the exchanges with the group's text or with a sign of harvesting. Where no text tells them apart, clients do: exchanges
-    from the group's clients, which began days after exchanges from the member's own, or long after the registration.
+    from the group's clients, which began days after exchanges from the member's own, or long after the registration, and came from
+    other networks too. An operator's older client, or a machine that moved, is one of the two only.
     """
     found = [
         member
@@ -57,9 +58,7 @@ def _is_split(candidate: Candidate, member: int) -> bool:
     study = candidate.study
     mine = study.numbers[candidate.rows] == member
     rows = candidate.rows[mine]
-    harvest = (study.column("intent").values[rows] & int(EXTRACTION_SIGNS)) != 0
-    if candidate.group.seed == "text":
-        harvest |= candidate.harvest[mine]
+    harvest = _harvesting(candidate, mine)
     if min(int(harvest.sum()), int((~harvest).sum())) < LEAST_ROWS:
         return False
     times = study.column("time_us").values[rows]
@@ -68,20 +67,34 @@ def _is_split(candidate: Candidate, member: int) -> bool:
     return _two_clients(candidate, rows, harvest)
 
 
-def _two_clients(candidate: Candidate, rows: Numbers, side: npt.NDArray[np.bool_]) -> bool:
+def _two_clients(
+    candidate: Candidate, rows: Numbers, side: npt.NDArray[np.bool_], columns: tuple[str, ...] = CLIENT_COLUMNS
+) -> bool:
     """Tell whether the exchanges on one side come from other clients or networks than those on the other."""
-    for name in CLIENT_COLUMNS:
+    for name in columns:
         column = candidate.study.column(name)
         known = column.known[rows]
-        values = np.unique(column.values[rows][known], return_inverse=True)[1]
-        if not len(values) or values.max() + 1 > len(values) / LEAST_ROWS:
-            continue
-        table = np.stack(
-            [np.bincount(values[part], minlength=values.max() + 1) for part in (side[known], ~side[known])]
-        )
-        statistic, degrees = homogeneity(table)
-        if degrees and chi_square_upper_log_p(statistic, degrees) <= VICTIM_LOG_P:
+        if known.any() and _told_apart(column.values[rows][known], side[known]):
             return True
+    return False
+
+
+def _told_apart(values: Numbers, side: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether a value is on one side more than chance puts it there: Fisher's exact test, Bonferroni over values and sides.
+
+    Values that are seen less than `LEAST_ROWS` times tell nothing: residential exits on both sides do not show two hands.
+    """
+    distinct, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    inside = np.bincount(inverse[side], minlength=len(distinct))
+    drawn, population = int(side.sum()), len(values)
+    for count, hits in zip(counts.tolist(), inside.tolist(), strict=True):
+        if count >= LEAST_ROWS:
+            log_p = min(
+                hypergeometric_upper_log_p(hits, population, count, drawn),
+                hypergeometric_upper_log_p(count - hits, population, count, population - drawn),
+            )
+            if log_p + math.log(2 * len(distinct)) <= VICTIM_LOG_P:
+                return True
     return False
 
 
@@ -90,6 +103,7 @@ def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
     owners = study.numbers[rows]
     mine = owners == member
     times = study.column("time_us").values[rows][mine]
+    harvest = _harvesting(candidate, mine)
     for name in (*CLIENT_COLUMNS, "configuration"):
         column = study.column(name)
         if not column.known[rows].all():
@@ -101,14 +115,35 @@ def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
         own = ~foreign
         if min(int(foreign.sum()), int(own.sum())) < LEAST_ROWS:
             continue
-        # A reseller's customers bring configurations of their own through the reseller's machines; two hands use two networks.
-        if name == "configuration" and not _two_clients(candidate, rows[mine], foreign):
+        # One hand may use two clients, or two networks; with two hands both change, or what is sent does.
+        if not _told_apart(harvest.astype(np.int64), foreign) and not _two_hands(candidate, rows[mine], foreign, name):
             continue
         began = float(np.quantile(times[foreign], EARLY))
         created = float(candidate.accounts.created_us[member])
         if began - float(np.quantile(times[own], EARLY)) >= LATER_US or began - created >= ESTABLISHED_US:
             return True
     return False
+
+
+def _two_hands(candidate: Candidate, rows: Numbers, foreign: npt.NDArray[np.bool_], name: str) -> bool:
+    """Tell whether exchanges that one column tells apart are told apart by the other kind of column, client or network, as well.
+
+    Where the logs have no other kind, the one column has to do.
+    """
+    others = ("tls", "user_agent", "configuration") if name == "network" else ("network",)
+    known = any(candidate.study.column(other).known[rows].any() for other in others)
+    if not known:
+        return name != "configuration"
+    return _two_clients(candidate, rows, foreign, others)
+
+
+def _harvesting(candidate: Candidate, mine: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """[rows of a member] exchanges with the group's text or with a sign of harvesting."""
+    rows = candidate.rows[mine]
+    harvest: npt.NDArray[np.bool_] = (candidate.study.column("intent").values[rows] & int(EXTRACTION_SIGNS)) != 0
+    if candidate.group.seed == "text":
+        harvest |= candidate.harvest[mine]
+    return harvest
 
 
 def selected_finding(candidate: Candidate, remaining: Numbers) -> tuple[Finding, str]:

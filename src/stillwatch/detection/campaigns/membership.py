@@ -36,47 +36,57 @@ LEAST_TIE = 0.25
 """Members among the carriers of a value that ties them: with fewer, strangers share it too."""
 
 
-def standing_members(candidate: Candidate, results: dict[str, Result], conduct: Conduct) -> Numbers:
-    """Return the members that bear the evidence, ascending; all of them when the candidate is one account."""
+def standing_members(candidate: Candidate, results: dict[str, Result], conduct: Conduct, needed: float) -> Numbers:
+    """Return the members that bear the evidence, ascending; all of them when the candidate is one account.
+
+    Args:
+        candidate: The selected group.
+        results: Its claims by name.
+        conduct: How every account sends.
+        needed: log e that the candidate needed to be selected.
+    """
     members = candidate.members
     if len(members) == 1:
         return members
-    strongest = _strongest(results)
-    harvests = _harvests(candidate, strongest)
+    sufficient = _sufficient(results, needed)
+    harvests = _harvests(candidate, sufficient)
     spoken = {name for name in ONE_HAND if _speaks(results.get(name))}
-    kept = np.zeros(len(members), dtype=bool)
+    nobody = np.zeros(len(members), dtype=bool)
+    of_harvesters = members if DEALT_OUT in sufficient else members[harvests]
+    in_step = _in_step(candidate, of_harvesters, conduct) if spoken & {"common conduct", "synchrony"} else nobody
     # Who shares an address with the dealers of a stream need not work on it; only the clock tells.
-    if "infrastructure lift" in spoken and strongest != DEALT_OUT:
-        kept |= _tied(candidate, members[harvests])
-    if spoken & {"common conduct", "synchrony"}:
-        kept |= _in_step(candidate, members[harvests], conduct)
-    if "registration in batches" in spoken:
-        kept |= _in_batch(candidate.accounts.created_us[members], harvests)
-    standing: Numbers = members[kept & harvests]
+    tied = _tied(candidate, members[harvests]) if "infrastructure lift" in spoken else nobody
+    batch = _in_batch(candidate.accounts.created_us[members], harvests) if "registration in batches" in spoken else nobody
+    kept = harvests & (in_step | tied | batch)
+    if DEALT_OUT in sufficient:
+        kept |= in_step
+    standing: Numbers = members[kept]
     return standing
 
 
-def _strongest(results: dict[str, Result]) -> str:
-    """Return the name of the strongest claim against ordinary use."""
+def _sufficient(results: dict[str, Result], needed: float) -> set[str]:
+    """Return the names of the claims against ordinary use that reject it alone; the strongest one at least."""
     claims = [claim for name in ORDINARY_USE.tests if isinstance(claim := results.get(name), Claim)]
-    return max(claims, key=lambda claim: (claim.log_e, claim.name)).name
+    strongest = max(claims, key=lambda claim: (claim.log_e, claim.name)).name
+    return {strongest, *(claim.name for claim in claims if claim.log_e - math.log(len(claims)) >= needed)}
 
 
 def _speaks(result: Result | None) -> bool:
     return isinstance(result, Claim) and result.log_e >= SPEAKING
 
 
-def _harvests(candidate: Candidate, strongest: str) -> Mask:
-    """[m] members that stand out in the strongest claim against ordinary use."""
-    if strongest == DEALT_OUT:
-        # It speaks of how the group works, not of what a member asks for.
-        return np.ones(len(candidate.members), dtype=bool)
-    signed, known = _counts(candidate, strongest)
-    others = candidate.outsiders[known[candidate.outsiders] >= LEAST_EXCHANGES]
-    line = float(np.quantile(signed[others] / known[others], 1.0 - STANDING))
-    mine = signed[candidate.members] / np.maximum(known[candidate.members], 1)
-    standing: Mask = mine > line
-    return standing
+def _harvests(candidate: Candidate, names: set[str]) -> Mask:
+    """[m] members that stand out in one of these claims against ordinary use.
+
+    That a stream is dealt out speaks of how the group works, not of what a member asks for.
+    """
+    found = np.zeros(len(candidate.members), dtype=bool)
+    for name in sorted(names - {DEALT_OUT}):
+        signed, known = _counts(candidate, name)
+        others = candidate.outsiders[known[candidate.outsiders] >= LEAST_EXCHANGES]
+        line = float(np.quantile(signed[others] / known[others], 1.0 - STANDING))
+        found |= signed[candidate.members] / np.maximum(known[candidate.members], 1) > line
+    return found
 
 
 def _counts(candidate: Candidate, name: str) -> tuple[Numbers, Numbers]:

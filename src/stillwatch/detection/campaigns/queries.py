@@ -1,4 +1,4 @@
-"""Set-level queries about the members of candidate groups: their sampled exchanges, their minutes, their days."""
+"""Set-level queries about the members of candidate groups: their sampled exchanges, their minutes, hours and days."""
 
 from __future__ import annotations
 
@@ -47,6 +47,30 @@ SELECT e.account AS account, e.minute AS minute
 FROM exchanges AS e JOIN studied AS t ON e.account = t.account
 GROUP BY e.account, e.minute
 ORDER BY account, minute
+""",
+)
+
+HOURS = Query(
+    name="hours",
+    about="The hours in which the accounts under study act, and how many minutes of each.",
+    reads=("exchanges", "studied"),
+    gives=TableSchema(
+        name="hours",
+        columns=(
+            Column(name="account", type="int64", required=True, about="Hash of the account id."),
+            Column(name="hour", type="int32", required=True, about="Hours since the epoch."),
+            Column(name="minutes", type="int64", required=True, about="Minutes of the hour in which it acts, 1 to 60."),
+        ),
+    ),
+    sql="""
+SELECT account, hour, count(*) AS minutes
+FROM (
+    SELECT e.account AS account, e.hour AS hour, e.minute AS minute
+    FROM exchanges AS e JOIN studied AS t ON e.account = t.account
+    GROUP BY e.account, e.hour, e.minute
+) AS active
+GROUP BY account, hour
+ORDER BY account, hour
 """,
 )
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.detection.campaigns.queries import MEMBER_DAYS, MINUTES, STUDIED, STUDY
+from stillwatch.detection.campaigns.queries import HOURS, MEMBER_DAYS, MINUTES, STUDIED, STUDY
 from stillwatch.detection.campaigns.study import Study
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.engines.arrow_schema import arrow_schema
@@ -44,6 +44,11 @@ class SampledExchanges:
         """Return the rows of `MINUTES` for these accounts."""
         self._register(members)
         return self.engine.run(MINUTES)
+
+    def hours(self, members: Numbers) -> pa.Table:
+        """Return the rows of `HOURS` for these accounts."""
+        self._register(members)
+        return self.engine.run(HOURS)
 
     def days(self, members: Numbers) -> pa.Table:
         """Return the rows of `MEMBER_DAYS` for these accounts."""

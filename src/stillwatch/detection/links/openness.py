@@ -32,13 +32,16 @@ def declaring(table: AttributeTable, members: Numbers) -> npt.NDArray[np.bool_]:
     return found
 
 
-def openly_one_job(table: AttributeTable, members: Numbers) -> bool:
-    """Tell whether most members declare one organisation, or share one payment and do not hide that they work together.
+def declares_one_organization(table: AttributeTable, members: Numbers) -> bool:
+    """Tell whether one organisation is on most members."""
+    return _most(table, members, Kind.ORGANIZATION)
+
+
+def pays_from_one_place(table: AttributeTable, members: Numbers) -> bool:
+    """Tell whether most members share one payment and do not hide that they work together.
 
     They hide it when networks are known in this run and no network of their own is on most of them.
     """
-    if _most(table, members, Kind.ORGANIZATION):
-        return True
     networks_known = bool((table.kinds == int(Kind.NETWORK)).any())
     return _most(table, members, Kind.PAYMENT) and (not networks_known or _most(table, members, Kind.NETWORK, SPREAD))
 

@@ -1,15 +1,15 @@
 """Common conduct: members send alike, far more than customers of one product do.
 
-Every account has its hours of the day, its gaps between exchanges, its pace (exchanges per active day) and its days. One operator's
-workers draw them from one scheduler; customers have each a life of their own, even where a product brings them together. For
-each member the centre is the other members (itself left out, one vote per account): their mean shares of hours, of gaps and of days, free of
-sampling noise (`profiles/closeness.py`), and their median pace. Its distance from the centre in each feature is ranked among the
-reference accounts of like volume, and the sum of the ln of the ranks is ranked again: a conformal p-value for "this account is as far
+Every account has its hours of the day, its gaps between exchanges, its pace (exchanges per active day), its days, its volume and its
+bursts. One operator's workers draw them from one scheduler and one queue; customers have each a life of their own, even where a product brings
+them together. For each member the centre is the other members (itself left out, one vote per account): their mean shares of hours, of gaps
+and of days, free of sampling noise (`profiles/closeness.py`), their median pace and volume, and the hours of the days in which they
+act (`bursts.py`). Its distance from the centre in each feature is ranked among the reference accounts of like volume, and the sum of the ln of the ranks is ranked again: a conformal p-value for "this account is as far
 from the centre as any customer". The number of members with small p is then counted (`ranking.py`).
 
-This is done twice, without the days and with them (`VIEWS`), and the two e-values are averaged, which is an e-value whatever their dependence:
-a pool that works in the same days is seen sooner with them, one whose accounts take turns is seen without. Reference traffic of other
-days says nothing of these days; then only the first view is taken.
+This is done three times, with more features each time (`VIEWS`), and the e-values are averaged, which is an e-value whatever their
+dependence: a pool that works off one queue in the same days is seen sooner with all of them, one whose accounts take turns without days.
+Reference traffic of other days says nothing of these days; then only the first view is taken.
 
 Null: members are customers, and at most `PRODUCT_FACTOR` times as likely as any customer of like volume to lie so near to the centre.
 That leaves room for what customers of one product, trade or country have in common. It does not show a harvest: any fleet under one
@@ -18,12 +18,15 @@ scheduler is as alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from stillwatch.detection.campaigns.candidate import LEAST_EXCHANGES, LEAST_REFERENCE, Candidate
+from stillwatch.detection.campaigns.claims.bursts import ActiveHours, burst_distances
 from stillwatch.detection.campaigns.claims.ranking import rank_p_values
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.detection.campaigns.study import in_sorted
@@ -34,7 +37,12 @@ from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import mean_log_e
 
 HISTOGRAMS = ("hours", "gaps", "days")
-VIEWS = (("hours", "gaps", "pace"), ("hours", "gaps", "pace", "days"))
+NUMBERS = ("pace", "volume")
+VIEWS = (
+    ("hours", "gaps", "pace"),
+    ("hours", "gaps", "pace", "days"),
+    ("hours", "gaps", "pace", "days", "volume", "bursts"),
+)
 """Sets of features by which an account may lie near to others; an e-value is averaged over them."""
 THRESHOLDS = (0.002, 0.005, 0.01, 0.02)
 PRODUCT_FACTOR = 10.0
@@ -50,14 +58,14 @@ PROCEDURE = Procedure(
     name="common conduct",
     question=Question.COORDINATION,
     null_hypothesis=(
-        "The members are customers with hours, gaps, days and a pace of their own: at most ten times as likely as any customer of"
+        "The members are customers with hours, gaps, days, a volume and a pace of their own: at most ten times as likely as any customer of"
         " like volume to lie so near to the others."
     ),
     assumptions=(
         "customers of one product are at most 10 times as likely as any customer to send so much alike",
         "left-out centres make members dependent only through their common mean, which is neglected",
     ),
-    method="common-conduct/v2",
+    method="common-conduct/v3",
 )
 
 Floats = npt.NDArray[np.float64]
@@ -74,8 +82,10 @@ class LikeVolume:
     """Histogram -> [n, bins]"""
     noise: dict[str, Floats]
     """Histogram -> [n]"""
-    pace: Floats
-    """[n]"""
+    numbers_of: dict[str, Floats]
+    """Each of `NUMBERS` -> [n]"""
+    hours: sparse.csr_matrix | None
+    """[n, cells] shares of the hours of the log in which they act, where these were read."""
 
     def __len__(self) -> int:
         """Return the number of accounts."""
@@ -92,14 +102,35 @@ class Conduct:
     """Histogram -> [n, bins] shares."""
     noise: dict[str, Floats]
     """Histogram -> [n] squared length of the shares that is sampling noise; infinite with fewer than `LEAST_COUNT` counts."""
-    pace: Floats
-    """[n] ln of exchanges per active day."""
+    numbers_of: dict[str, Floats]
+    """Each of `NUMBERS` -> [n] `pace`: ln of exchanges per active day; `volume`: ln of exchanges."""
     reference: Numbers
     """Accounts that may serve as reference, ascending."""
-    views: tuple[tuple[str, ...], ...] = VIEWS
-    """Sets of features that can be compared in this run, those of `VIEWS`."""
+    same_days: bool
+    """Reference traffic is of the days that are judged."""
+    hours: ActiveHours | None = None
+    """Hours in which the accounts that are compared act; null before they are read."""
     by_volume: dict[int, LikeVolume] = field(default_factory=dict)
     """Power of two of a volume -> reference accounts of like volume, found when first asked for."""
+
+    @property
+    def views(self) -> tuple[tuple[str, ...], ...]:
+        """Sets of features that can be compared in this run, those of `VIEWS`."""
+        if not self.same_days:
+            return VIEWS[:1]
+        return VIEWS if self.hours is not None else VIEWS[:2]
+
+    def compared(self, groups: Iterable[Numbers]) -> Numbers:
+        """Return the accounts that are compared when these groups are tested: members, and reference accounts of like volume."""
+        asked = [members[self.exchanges[members] >= LEAST_EXCHANGES] for members in groups]
+        asked = [members for members in asked if len(members) >= LEAST_MEMBERS]
+        powers = {_power(float(np.median(self.exchanges[members]))) for members in asked}
+        like = [_like_numbers(self, power) for power in sorted(powers)]
+        return np.unique(np.concatenate([*asked, *like])) if asked else np.zeros(0, np.int64)
+
+    def with_hours(self, hours: ActiveHours) -> Conduct:
+        """Return the conduct with the hours of the accounts that are compared."""
+        return replace(self, hours=hours, by_volume={})
 
 
 def measure_conduct(accounts: Accounts, reference: Numbers) -> Conduct:
@@ -116,9 +147,12 @@ def measure_conduct(accounts: Accounts, reference: Numbers) -> Conduct:
         exchanges=accounts.exchanges,
         shares=own,
         noise=noise,
-        pace=np.log(accounts.exchanges / np.maximum(accounts.active_days, 1)),
+        numbers_of={
+            "pace": np.log(accounts.exchanges / np.maximum(accounts.active_days, 1)),
+            "volume": np.log(np.maximum(accounts.exchanges, 1).astype(np.float64)),
+        },
         reference=reference,
-        views=VIEWS if accounts.observed[reference].all() else VIEWS[:1],
+        same_days=bool(accounts.observed[reference].all()),
     )
 
 
@@ -191,23 +225,32 @@ def _listed(view: tuple[str, ...]) -> str:
     return f"{', '.join(view[:-1])} and {view[-1]}"
 
 
+def _power(volume: float) -> int:
+    return round(float(np.log2(max(volume, 1.0))))
+
+
 def _like_volume(conduct: Conduct, volume: float) -> LikeVolume:
     """Return reference accounts of like volume, at most `MOST_REFERENCE`; all reference accounts where these are few."""
-    power = round(float(np.log2(max(volume, 1.0))))
+    power = _power(volume)
     if power not in conduct.by_volume:
-        exchanges = conduct.exchanges[conduct.reference]
-        like = conduct.reference[(exchanges >= 2.0**power / SPREAD) & (exchanges <= 2.0**power * SPREAD)]
-        if len(like) < ENOUGH_REFERENCE:
-            like = conduct.reference
-        # Numbers follow hashes, so that evenly spaced ones are a random draw that the order of input does not change.
-        like = like[:: max(1, -(-len(like) // MOST_REFERENCE))]
+        like = _like_numbers(conduct, power)
         conduct.by_volume[power] = LikeVolume(
             numbers=like,
             shares={name: conduct.shares[name][like] for name in HISTOGRAMS},
             noise={name: conduct.noise[name][like] for name in HISTOGRAMS},
-            pace=conduct.pace[like],
+            numbers_of={name: conduct.numbers_of[name][like] for name in NUMBERS},
+            hours=None if conduct.hours is None else conduct.hours.of(like),
         )
     return conduct.by_volume[power]
+
+
+def _like_numbers(conduct: Conduct, power: int) -> Numbers:
+    exchanges = conduct.exchanges[conduct.reference]
+    like = conduct.reference[(exchanges >= 2.0**power / SPREAD) & (exchanges <= 2.0**power * SPREAD)]
+    if len(like) < ENOUGH_REFERENCE:
+        like = conduct.reference
+    # Numbers follow hashes, so that evenly spaced ones are a random draw that the order of input does not change.
+    return like[:: max(1, -(-len(like) // MOST_REFERENCE))]
 
 
 def _distances(
@@ -217,7 +260,7 @@ def _distances(
     found = {}
     weight = central.astype(np.float64)
     others = weight.sum() - weight
-    for name in _histograms(conduct.views):
+    for name in _of_views(conduct.views, HISTOGRAMS):
         own = conduct.shares[name][members]
         total = weight @ own
         left_out = (total[None, :] - weight[:, None] * own) / others[:, None]
@@ -225,14 +268,17 @@ def _distances(
         profile = total / weight.sum()
         theirs = ((reference.shares[name] - profile) ** 2).sum(axis=1) - reference.noise[name]
         found[name] = (mine, theirs)
-    pace = conduct.pace[members]
-    medians = _left_out_medians(pace, central)
-    found["pace"] = (np.abs(pace - medians), np.abs(reference.pace - np.median(pace[central])))
+    for name in _of_views(conduct.views, NUMBERS):
+        own = conduct.numbers_of[name][members]
+        medians = _left_out_medians(own, central)
+        found[name] = (np.abs(own - medians), np.abs(reference.numbers_of[name] - np.median(own[central])))
+    if conduct.hours is not None and reference.hours is not None:
+        found["bursts"] = burst_distances(conduct.hours, members, central, reference.hours)
     return found
 
 
-def _histograms(views: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
-    return tuple(name for name in HISTOGRAMS if any(name in view for view in views))
+def _of_views(views: tuple[tuple[str, ...], ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if any(name in view for view in views))
 
 
 def _left_out_medians(values: Floats, central: npt.NDArray[np.bool_]) -> Floats:
