@@ -91,24 +91,34 @@ def burst_distances(
     # What an account adds to the centre itself is taken out again, cell by cell.
     mine = weight[owner] * share
     others = (weight.sum() - weight)[owner]
-    by_day = np.bincount(hours.day, weights=total)
-    by_hour = np.bincount(hours.hour, weights=total, minlength=24)
+    by_day = _sums(hours.day, total, int(hours.day.max(initial=-1)) + 1)
+    by_hour = _sums(hours.hour, total, 24)
     own_days = _margins(owner, hours.day[cell], mine, len(members), len(by_day))
     own_hours = _margins(owner, hours.hour[cell], mine, len(members), 24)
     habit = _habit(by_day[hours.day[cell]] - own_days[owner, hours.day[cell]], others, len(by_day))
     habit *= _habit(by_hour[hours.hour[cell]] - own_hours[owner, hours.hour[cell]], others, 24)
     left_out = np.maximum(total[cell] - mine, 0.0)
     ratio = np.log((left_out + SMOOTH * habit) / ((others + SMOOTH) * habit))
-    near = np.bincount(owner, weights=share * ratio, minlength=len(members))
-    count = weight.sum()
-    habits = _habit(by_day[hours.day], count, len(by_day)) * _habit(by_hour[hours.hour], count, 24)
+    near = _sums(owner, share * ratio, len(members))
+    count = float(weight.sum())
+    habits = _habit(by_day[hours.day], count, len(by_day))
+    habits *= _habit(by_hour[hours.hour], count, 24)
     theirs = reference @ np.log((total + SMOOTH * habits) / ((count + SMOOTH) * habits))
     return -near, -theirs
 
 
+def _sums(bins: Numbers, weights: Floats, width: int) -> Floats:
+    """[width] sums of the weights."""
+    sums: Floats = np.zeros(width)
+    np.add.at(sums, bins, weights)
+    return sums
+
+
 def _margins(owner: Numbers, bins: Numbers, weights: Floats, accounts: int, width: int) -> Floats:
     """[accounts, width] sums of the weights."""
-    return np.bincount(owner * width + bins, weights=weights, minlength=accounts * width).reshape(accounts, width)
+    sums: Floats = np.zeros((accounts, width))
+    np.add.at(sums, (owner, bins), weights)
+    return sums
 
 
 def _habit(sums: Floats, accounts: Floats | float, width: int) -> Floats:
