@@ -103,5 +103,7 @@ def test_days_and_hours_of_the_day_are_those_of_the_log() -> None:
 def test_an_account_whose_hours_were_not_read_is_refused(acted: list[tuple[int, int, int]]) -> None:
     hours = read(3, acted)
     unread = np.array([1, 1]) if acted else np.array([0, 1])
-    with pytest.raises(DetectionError, match=r"^the active hours of 2 of 2 accounts were not read; expected all that are"):
+    with pytest.raises(
+        DetectionError, match=r"^the active hours of 2 of 2 accounts were not read; expected all that are"
+    ):
         hours.of(unread)

@@ -58,7 +58,9 @@ NEEDED = 10.0
 def standing(one: Candidate, *spoken: str, **ordinary: float) -> list[int]:
     """Members that stand, after claims of one hand that speak, and claims against ordinary use by name (underscores for spaces)."""
     against = {name.replace("_", " "): log_e for name, log_e in ordinary.items()} or {"elicitation": 40.0}
-    results = {name: claim(name, log_e) for name, log_e in against.items()} | {name: claim(name, 40.0) for name in spoken}
+    results = {name: claim(name, log_e) for name, log_e in against.items()} | {
+        name: claim(name, 40.0) for name in spoken
+    }
     conduct = measure_conduct(one.accounts, np.arange(ACCOUNTS))
     return standing_members(one, results, conduct, NEEDED).tolist()
 
