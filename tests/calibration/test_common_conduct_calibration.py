@@ -8,7 +8,6 @@ them as among all. The mean is judged by a bootstrap over the groups, the chance
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np

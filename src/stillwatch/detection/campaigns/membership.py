@@ -56,7 +56,9 @@ def standing_members(candidate: Candidate, results: dict[str, Result], conduct: 
     in_step = _in_step(candidate, of_harvesters, conduct) if spoken & {"common conduct", "synchrony"} else nobody
     # Who shares an address with the dealers of a stream need not work on it; only the clock tells.
     tied = _tied(candidate, members[harvests]) if "infrastructure lift" in spoken else nobody
-    batch = _in_batch(candidate.accounts.created_us[members], harvests) if "registration in batches" in spoken else nobody
+    batch = (
+        _in_batch(candidate.accounts.created_us[members], harvests) if "registration in batches" in spoken else nobody
+    )
     kept = harvests & (in_step | tied | batch)
     if DEALT_OUT in sufficient:
         kept |= in_step
