@@ -91,15 +91,15 @@ def burst_distances(
     # What an account adds to the centre itself is taken out again, cell by cell.
     mine = weight[owner] * share
     others = (weight.sum() - weight)[owner]
-    by_day = np.bincount(hours.day, weights=total)
-    by_hour = np.bincount(hours.hour, weights=total, minlength=24)
+    by_day = _sums(hours.day, total)
+    by_hour = _sums(hours.hour, total, 24)
     own_days = _margins(owner, hours.day[cell], mine, len(members), len(by_day))
     own_hours = _margins(owner, hours.hour[cell], mine, len(members), 24)
     habit = _habit(by_day[hours.day[cell]] - own_days[owner, hours.day[cell]], others, len(by_day))
     habit *= _habit(by_hour[hours.hour[cell]] - own_hours[owner, hours.hour[cell]], others, 24)
     left_out = np.maximum(total[cell] - mine, 0.0)
     ratio = np.log((left_out + SMOOTH * habit) / ((others + SMOOTH) * habit))
-    near = np.bincount(owner, weights=share * ratio, minlength=len(members))
+    near = _sums(owner, share * ratio, len(members))
     count = weight.sum()
     habits = _habit(by_day[hours.day], count, len(by_day)) * _habit(by_hour[hours.hour], count, 24)
     theirs = reference @ np.log((total + SMOOTH * habits) / ((count + SMOOTH) * habits))
@@ -108,7 +108,13 @@ def burst_distances(
 
 def _margins(owner: Numbers, bins: Numbers, weights: Floats, accounts: int, width: int) -> Floats:
     """[accounts, width] sums of the weights."""
-    return np.bincount(owner * width + bins, weights=weights, minlength=accounts * width).reshape(accounts, width)
+    return _sums(owner * width + bins, weights, accounts * width).reshape(accounts, width)
+
+
+def _sums(bins: Numbers, weights: Floats, width: int = 0) -> Floats:
+    """[width, or more where bins are] sums of the weights."""
+    sums: Floats = np.bincount(bins, weights=weights, minlength=width).astype(np.float64)
+    return sums
 
 
 def _habit(sums: Floats, accounts: Floats | float, width: int) -> Floats:
