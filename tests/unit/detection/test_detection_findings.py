@@ -134,6 +134,15 @@ def test_two_sides_are_told_apart_at_one_in_ten_thousand_over_all_networks(behin
     assert with_group(own, later, network=31) == found
 
 
+@pytest.mark.parametrize(("behind", "found"), [(4, []), (5, [0])])
+def test_a_network_that_is_seen_four_times_tells_nothing(behind: int, found: list[int]) -> None:
+    """Of two hundred exchanges and six later ones it would be far from chance, yet so are a traveller's hotels."""
+    own = residential(exchanges(0, 200, 0, **OLDER), 1_000)
+    later = residential(exchanges(0, 6, 15, **GROUPS_OWN), 2_000)
+    later = [row | {"network": 30} if place < behind else row for place, row in enumerate(later)]
+    assert with_group(own, later, network=31) == found
+
+
 def test_one_client_for_both_parts_is_nobodys_theft_whenever_the_harvest_began() -> None:
     later = exchanges(0, 60, 0, tls=1, user_agent=11, network=21) + exchanges(
         0, 60, 15, tls=1, user_agent=11, network=21, **HARVEST
