@@ -22,7 +22,10 @@ NOT_SHOWN = {
     "template lift": "Whose the common source is. A plug-in, a course and a benchmark are common sources too.",
     "infrastructure lift": "That the accounts harvest; or that who pays also writes. An agency pays for many unrelated customers.",
     "synchrony": "A common purpose: one scheduler, one outage or one webinar moves unrelated accounts in the same minutes.",
-    "common conduct": "A common hand where hours, gaps, pace and days come from elsewhere: a product that runs by one clock on all its customers' accounts, a shift, a school.",
+    "common conduct": (
+        "A common hand where hours, gaps, pace, days, volume and bursts come from elsewhere: a product that runs by one clock on all its"
+        " customers' accounts, a shift, a school, a course with lessons."
+    ),
     "ramp against own baseline": "A harvest; or one hand where a season, a price or a launch moves customers in the same hours. It is weak below some tens of accounts.",
     "replacement after a ban": (
         "That a ban was the cause: a customer that moves to new accounts looks the same. One ban and one launch in the days after are one"
@@ -74,7 +77,10 @@ FINDINGS = {
         "The harvest rides on much other traffic. Ask what the account sells before acting: its other users may be honest, and a key"
         " may be stolen by someone who copies its owner's client."
     ),
-    Finding.VICTIM: "Not flagged. Revoke the key, tell the owner, and keep the thief's side of the traffic as evidence of the campaign.",
+    Finding.VICTIM: (
+        "Not flagged. Revoke the key, tell the owner, and keep the thief's side of the traffic as evidence of the campaign. A thief is told by client and"
+        " network, or by one of them and by what is sent; one who keeps to the owner's client and sends what the owner sends is not told apart."
+    ),
     Finding.LICENSED: "Not flagged. Check that the agreement covers the capability and the volume.",
     Finding.LOOK_ALIKE: "Not flagged. The explanation that stands is named; nothing is to be done.",
     Finding.UNRESOLVED: "Not flagged, and not cleared. The report says which column or how many exchanges would decide it.",
@@ -111,7 +117,8 @@ are named constants beside the code that uses them, each with its reason.
    however the candidates depend on each other. Half of the rate is dealt to all alike, half to those that have most text and request
    parameters in common ([ADR 25](adr/0025-shares-of-the-rate-and-days-in-common.md)).
 8. **Members.** A campaign's claims are about most of its members. Only accounts that bear the evidence themselves are flagged
-   (`detection/campaigns/membership.py`), and never victims or licensed ones ([ADR 6](adr/0006-victims-and-licensed-are-never-flagged.md)).
+   (`detection/campaigns/membership.py`, [ADR 26](adr/0026-bursts-two-hands-and-bearers.md)), and never victims or licensed ones
+   ([ADR 6](adr/0006-victims-and-licensed-are-never-flagged.md)).
 
 ### What the rate means
 At `--fdr 0.01`, of the *campaigns* reported over many runs, one in a hundred on average is not one, if the assumptions of the tests hold. It is

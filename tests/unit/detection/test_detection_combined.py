@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from planted_accounts import accounts_of, candidate_of, table_of
 
 from stillwatch.detection.campaigns.candidate import Candidate
-from stillwatch.detection.campaigns.claims.dealt_out import CLOCK, EACH_ONCE, LEAST_MEMBERS, dealt_out_claim
+from stillwatch.detection.campaigns.claims.dealt_out import (
+    CLOCK,
+    EACH_ONCE,
+    LEAST_MEMBERS,
+    OWNERS,
+    dealt_out_claim,
+)
+from stillwatch.detection.campaigns.claims.own_purses import own_purses_claim
 from stillwatch.detection.links.kinds import Kind
 from stillwatch.records.claim import Claim, Inconclusive, Question
 
@@ -43,13 +53,54 @@ def test_a_dealt_stream_is_no_more_than_its_clock_and_its_prompts_allow(
     assert found.log_e == pytest.approx(min(clock, sharded, once, work), abs=1e-9)
 
 
-def test_who_declares_an_organisation_or_pays_without_known_addresses_deals_openly() -> None:
+def test_who_pays_without_known_addresses_deals_openly() -> None:
+    results = claims((*CLOCK, *EACH_ONCE, *OWNERS), 50.0)
+    paid = [(Kind.PAYMENT, 1, number, 1) for number in range(3)]
+    assert isinstance(dealt_out_claim(group(carried=paid), results), Inconclusive)
+    assert isinstance(dealt_out_claim(group(carried=paid[:2]), results), Claim)
+
+
+def declared(members: int) -> list[tuple[Kind, int, int, int]]:
+    return [(Kind.ORGANIZATION, 1, number, 1) for number in range(members)]
+
+
+@given(LOG_E, LOG_E)
+def test_a_declared_organisation_is_no_more_open_than_its_purses_show(others: float, purses: float) -> None:
+    results = claims((*CLOCK, *EACH_ONCE), others) | claims(OWNERS, purses)
+    firm, strangers = (dealt_out_claim(group(carried=declared(members)), results) for members in (3, 2))
+    assert isinstance(firm, Claim)
+    assert isinstance(strangers, Claim)
+    assert firm.log_e == pytest.approx(min(others, purses), abs=1e-9)
+    assert strangers.log_e == pytest.approx(others, abs=1e-9)  # nothing is declared by most of them: nothing is asked
+
+
+def test_an_organisation_whose_payments_are_unknown_stays_open() -> None:
     results = claims((*CLOCK, *EACH_ONCE), 50.0)
-    for kind in (Kind.PAYMENT, Kind.ORGANIZATION):
-        assert isinstance(
-            dealt_out_claim(group(carried=[(kind, 1, number, 1) for number in range(3)]), results), Inconclusive
-        )
-        assert isinstance(dealt_out_claim(group(carried=[(kind, 1, number, 1) for number in range(2)]), results), Claim)
+    found = dealt_out_claim(group(carried=declared(6)), results)
+    assert isinstance(found, Inconclusive)
+    assert "declared organisation's payments" in found.reason
+    assert isinstance(dealt_out_claim(group(carried=declared(2)), results), Claim)
+
+
+def test_purses_of_their_own_open_no_job_that_is_paid_from_one_place() -> None:
+    results = claims((*CLOCK, *EACH_ONCE, *OWNERS), 50.0)
+    one_card = [(Kind.PAYMENT, 1, number, 1) for number in range(4)]
+    assert isinstance(dealt_out_claim(group(carried=declared(6) + one_card), results), Inconclusive)
+
+
+@pytest.mark.parametrize("card", [False, True])
+def test_the_purses_are_those_that_the_table_of_values_holds(*, card: bool) -> None:
+    """Six accounts of one organisation behind addresses of everybody, each with a purse of its own, or with one for all."""
+    paid = [(Kind.PAYMENT, 1, number, 1) for number in range(6) if card]
+    everybody = [(Kind.NETWORK, 1, number, 9) for number in range(30)]
+    table = replace(table_of(ACCOUNTS, declared(6) + paid + everybody), paying=np.ones(ACCOUNTS, dtype=bool))
+    candidate = candidate_of(range(6), accounts=accounts_of(ACCOUNTS), table=table)
+    own = own_purses_claim(candidate)
+    assert isinstance(own, Claim)
+    dealt = dealt_out_claim(candidate, claims((*CLOCK, *EACH_ONCE), 50.0) | {own.name: own})
+    assert isinstance(dealt, Claim)
+    assert dealt.log_e == pytest.approx(min(50.0, own.log_e))
+    assert (dealt.log_e > 10.0) is not card
 
 
 def test_one_purse_is_open_where_the_accounts_work_from_one_place_and_not_behind_addresses_of_everybody() -> None:

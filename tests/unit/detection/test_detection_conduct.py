@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted_accounts import accounts_of, candidate_of
+from planted_hours import by_habit, by_queue, queue_of, read
 from scipy import stats
 
+from stillwatch.detection.campaigns.claims.bursts import ActiveHours
 from stillwatch.detection.campaigns.claims.conduct import (
     PRODUCT_FACTOR,
     THRESHOLDS,
@@ -20,6 +22,7 @@ from stillwatch.detection.campaigns.claims.conduct import (
     measure_conduct,
 )
 from stillwatch.detection.campaigns.claims.ranking import rank_p_values
+from stillwatch.detection.errors import DetectionError
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.detection.profiles.queries import DAY_CYCLE, FEATURE_BINS, FEATURES
 from stillwatch.records.claim import Claim, Inconclusive
@@ -95,7 +98,7 @@ def test_a_member_is_left_out_of_its_own_centre_and_ranked_among_customers_of_li
     conduct = conduct_of(accounts)
     views, reference = conduct_p_values(conduct, np.arange(5))
     assert reference == CUSTOMERS - 5
-    assert len(views) == len(VIEWS)
+    assert len(views) == len(VIEWS[:2])  # hours of the days are not read
     assert np.max(views) <= 0.01
     alone, _ = conduct_p_values(conduct, np.array([0, 700, 800, 900]), np.array([700, 800, 900]))
     assert min(p_values[0] for p_values in alone) > 0.01
@@ -138,10 +141,11 @@ def test_common_days_are_seen_and_days_of_their_own_hide_no_common_clock() -> No
 
 def test_the_e_value_is_the_mean_over_the_views() -> None:
     accounts = in_common(6, days=True, hours=True)
-    conduct = conduct_of(accounts)
+    conduct = conduct_of(accounts).with_hours(acted(4, 6, queue=True))
     claim = conduct_claim(candidate_of(range(6), accounts=accounts), conduct)
     assert isinstance(claim, Claim)
     views, reference = conduct_p_values(conduct, np.arange(6))
+    assert len(views) == len(VIEWS)
     log_es = [
         rank_p_values(p_values, reference, thresholds=THRESHOLDS, factor=PRODUCT_FACTOR).log_e for p_values in views
     ]
@@ -151,10 +155,85 @@ def test_the_e_value_is_the_mean_over_the_views() -> None:
 def test_reference_traffic_of_other_days_says_nothing_of_the_days() -> None:
     accounts = in_common(6, days=True, hours=True)
     apart = replace(accounts, observed=np.arange(CUSTOMERS) < 6, reference=np.arange(CUSTOMERS) >= 6)
+    hours = acted(4, 6, queue=True)
     conduct = measure_conduct(apart, np.flatnonzero(apart.reference))
-    assert conduct.views == VIEWS[:1]
-    assert len(conduct_p_values(conduct, np.arange(6))[0]) == 1
-    assert measure_conduct(accounts, np.arange(6, CUSTOMERS)).views == VIEWS
+    assert conduct.views == conduct.with_hours(hours).views == VIEWS[:1]
+    assert len(conduct_p_values(conduct.with_hours(hours), np.arange(6))[0]) == 1
+    same = measure_conduct(accounts, np.arange(6, CUSTOMERS))
+    assert same.views == VIEWS[:2]
+    assert same.with_hours(hours).views == VIEWS
+
+
+def acted(seed: int, workers: int, *, queue: bool) -> ActiveHours:
+    """Hours of the days of all accounts, 30 each: the workers' from one queue, or by habit like everybody's."""
+    rng = np.random.default_rng(seed)
+    work = queue_of(rng, 40)
+    rows = []
+    for number in range(CUSTOMERS):
+        rows += by_queue(rng, number, 30, work) if queue and number < workers else by_habit(rng, number, 30)
+    return read(CUSTOMERS, rows)
+
+
+def volumes(seed: int, workers: int, *, alike: bool) -> np.ndarray:
+    """Exchanges of every account, of one power of two; the workers' within a hundredth of each other, or like everybody's."""
+    exchanges = np.random.default_rng(seed).integers(EXCHANGES // 2, 2 * EXCHANGES, CUSTOMERS)
+    if alike:
+        exchanges[:workers] = EXCHANGES + np.arange(workers) % 2
+    return exchanges
+
+
+def third_view(*, days: bool, queue: bool, alike: bool) -> tuple[float, float]:
+    """Of six workers with hours, gaps and a pace of their own: (mean ln p in the third view, log e of the claim)."""
+    accounts = replace(in_common(6, days=days, hours=False), exchanges=volumes(3, 6, alike=alike))
+    conduct = conduct_of(accounts).with_hours(acted(4, 6, queue=queue))
+    claim = conduct_claim(candidate_of(range(6), accounts=accounts), conduct)
+    assert isinstance(claim, Claim)
+    return float(np.log(conduct_p_values(conduct, np.arange(6))[0][2]).mean()), claim.log_e
+
+
+def test_a_common_queue_and_a_common_volume_each_draw_members_nearer() -> None:
+    near = {
+        (queue, alike): third_view(days=True, queue=queue, alike=alike)[0]
+        for queue in (True, False)
+        for alike in (True, False)
+    }
+    assert near[True, True] < near[True, False] < near[False, False]
+    assert near[True, True] < near[False, True] < near[False, False]
+
+
+def test_the_first_two_views_know_neither_volume_nor_queue() -> None:
+    accounts = in_common(6, days=True, hours=True)
+    plain, _ = conduct_p_values(conduct_of(accounts), np.arange(6))
+    queued, _ = conduct_p_values(conduct_of(accounts).with_hours(acted(4, 6, queue=True)), np.arange(6))
+    assert len(queued) == len(VIEWS)
+    assert all((with_hours == without).all() for with_hours, without in zip(queued, plain, strict=False))
+
+
+def test_the_same_bursts_alone_are_a_launch_and_the_same_volume_alone_is_a_quota() -> None:
+    assert third_view(days=False, queue=True, alike=False)[1] < 1.0
+    assert third_view(days=False, queue=False, alike=True)[1] < 1.0
+
+
+def test_a_course_in_the_same_hours_of_the_same_days_is_common_conduct_like_any_fleet() -> None:
+    """What the claim does not show: that no lesson, shift or product holds the clock. Harvest is another question."""
+    assert third_view(days=True, queue=True, alike=False)[1] > 9.0
+
+
+def test_hours_are_read_of_those_that_are_compared_and_of_nobody_else() -> None:
+    exchanges = np.full(CUSTOMERS, EXCHANGES)
+    exchanges[700:] = 64 * EXCHANGES  # of another volume
+    exchanges[5] = 10
+    accounts = replace(world(9, workers=0), exchanges=exchanges)
+    conduct = conduct_of(accounts)
+    compared = conduct.compared([np.arange(4, 10), np.array([1_200])])
+    assert compared.tolist() == [number for number in range(700) if number != 5]
+    assert conduct.compared([np.array([1_200])]).tolist() == []
+    hours = read(
+        CUSTOMERS, [row for number in compared.tolist() for row in by_habit(np.random.default_rng(number), number, 9)]
+    )
+    assert isinstance(conduct_claim(candidate_of(range(4, 10), accounts=accounts), conduct.with_hours(hours)), Claim)
+    with pytest.raises(DetectionError, match="active hours of"):
+        conduct_claim(candidate_of(range(1_200, 1_206), accounts=accounts), conduct.with_hours(hours))
 
 
 def test_few_exchanges_or_members_or_customers_are_no_evidence() -> None:

@@ -66,6 +66,83 @@ def test_a_resellers_customers_bring_configurations_through_the_resellers_networ
     assert victims(group_of(group + resold)).tolist() == []
 
 
+def with_group(*parts: list[dict[str, Any]], **columns: int) -> list[int]:
+    """Find victims among four accounts: the parts are the first one's, the other three work with these columns throughout."""
+    group = [row for number in (1, 2, 3) for row in exchanges(number, 60, 0, **{"tls": 1, "user_agent": 11, **columns})]
+    return victims(group_of([*group, *(row for part in parts for row in part)])).tolist()
+
+
+OLDER, GROUPS_OWN = {"tls": 5, "user_agent": 15}, {"tls": 1, "user_agent": 11}
+
+
+def test_with_two_hands_client_and_network_change() -> None:
+    own = exchanges(0, 60, 0, **OLDER, network=20)
+    assert with_group(own, exchanges(0, 60, 15, **GROUPS_OWN, network=30), network=30) == [0]
+
+
+def test_an_operators_older_client_at_the_same_place_is_one_hand() -> None:
+    own = exchanges(0, 60, 0, **OLDER, network=30)
+    assert with_group(own, exchanges(0, 60, 15, **GROUPS_OWN, network=30), network=30) == []
+
+
+def test_a_machine_that_moved_with_its_client_is_one_hand() -> None:
+    own = exchanges(0, 60, 0, **GROUPS_OWN, network=20)
+    assert with_group(own, exchanges(0, 60, 15, **GROUPS_OWN, network=30), network=30) == []
+
+
+def residential(rows: list[dict[str, Any]], first: int) -> list[dict[str, Any]]:
+    """Give each exchange an exit of its own."""
+    return [row | {"network": first + place} for place, row in enumerate(rows)]
+
+
+def test_residential_exits_on_both_sides_show_no_second_hand() -> None:
+    own, later = exchanges(0, 60, 0, **OLDER), exchanges(0, 60, 15, **GROUPS_OWN)
+    assert with_group(residential(own, 1_000), residential(later, 2_000), network=30) == []
+    assert with_group(exchanges(0, 60, 0, **OLDER, network=20), residential(later, 2_000), network=30) == [0]
+
+
+def test_what_is_sent_tells_two_hands_apart_where_only_the_client_changes() -> None:
+    own = exchanges(0, 60, 0, **OLDER, network=30)
+    later = exchanges(0, 60, 15, **GROUPS_OWN, network=30, intent=int(Intent.REASONING_TRACE))
+    assert with_group(own, later, network=30, **HARVEST) == [0]
+    # Registered long before, and abused from the first day of the logs: only what is sent tells.
+    created = np.full(ACCOUNTS, -100.0 * DAY_US)
+    group = [row for number in (1, 2, 3) for row in exchanges(number, 60, 0, **GROUPS_OWN, network=30, **HARVEST)]
+    at_once = exchanges(0, 60, 0, **GROUPS_OWN, network=30, **HARVEST)
+    assert victims(group_of([*group, *own, *at_once], created_us=created)).tolist() == [0]
+    plain = exchanges(0, 60, 0, **GROUPS_OWN, network=30)
+    assert victims(group_of([*group, *own, *plain], created_us=created)).tolist() == []
+
+
+def test_where_the_logs_have_one_kind_of_column_that_one_has_to_do() -> None:
+    assert with_group(exchanges(0, 60, 0, **OLDER), exchanges(0, 60, 15, **GROUPS_OWN)) == [0]
+    group = [row for number in (1, 2, 3) for row in exchanges(number, 60, 0, network=30)]
+    moved = exchanges(0, 60, 0, network=20) + exchanges(0, 60, 15, network=30)
+    assert victims(group_of(group + moved)).tolist() == [0]
+    # A configuration is what a program sends, and no client: an operator's own changes too.
+    group = [row for number in (1, 2, 3) for row in exchanges(number, 60, 0, configuration=7)]
+    changed = exchanges(0, 60, 0, configuration=5) + exchanges(0, 60, 15, configuration=7)
+    assert victims(group_of(group + changed)).tolist() == []
+
+
+@pytest.mark.parametrize(("behind", "found"), [(5, []), (18, []), (20, [0])])
+def test_two_sides_are_told_apart_at_one_in_ten_thousand_over_all_networks(behind: int, found: list[int]) -> None:
+    """Sixty exchanges on each side, one network behind some of the later ones: Fisher's test times 2 x networks: 18 give p = 1.8e-4, and 20 give 2.9e-5."""
+    own = residential(exchanges(0, 60, 0, **OLDER), 1_000)
+    later = residential(exchanges(0, 60, 15, **GROUPS_OWN), 2_000)
+    later = [row | {"network": 30} if place < behind else row for place, row in enumerate(later)]
+    assert with_group(own, later, network=31) == found
+
+
+@pytest.mark.parametrize(("behind", "found"), [(4, []), (5, [0])])
+def test_a_network_that_is_seen_four_times_tells_nothing(behind: int, found: list[int]) -> None:
+    """Of two hundred exchanges and six later ones it would be far from chance, yet so are a traveller's hotels."""
+    own = residential(exchanges(0, 200, 0, **OLDER), 1_000)
+    later = residential(exchanges(0, 6, 15, **GROUPS_OWN), 2_000)
+    later = [row | {"network": 30} if place < behind else row for place, row in enumerate(later)]
+    assert with_group(own, later, network=31) == found
+
+
 def test_one_client_for_both_parts_is_nobodys_theft_whenever_the_harvest_began() -> None:
     later = exchanges(0, 60, 0, tls=1, user_agent=11, network=21) + exchanges(
         0, 60, 15, tls=1, user_agent=11, network=21, **HARVEST

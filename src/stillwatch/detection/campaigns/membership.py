@@ -124,7 +124,7 @@ def _in_step(candidate: Candidate, harvesting: Numbers, conduct: Conduct) -> Mas
     busy = conduct.exchanges[candidate.members] >= LEAST_EXCHANGES
     members = candidate.members[busy]
     near = np.zeros(len(candidate.members), dtype=bool)
-    if len(members):
+    if len(members) > 1:
         views = conduct_p_values(conduct, members, np.intersect1d(members, harvesting))[0]
         near[busy] = np.min(views, axis=0) * len(views) <= IN_STEP  # Bonferroni over the views
     return near

@@ -91,7 +91,7 @@ def burst_distances(
     # What an account adds to the centre itself is taken out again, cell by cell.
     mine = weight[owner] * share
     others = (weight.sum() - weight)[owner]
-    by_day = _sums(hours.day, total, int(hours.day.max(initial=-1)) + 1)
+    by_day = _sums(hours.day, total)
     by_hour = _sums(hours.hour, total, 24)
     own_days = _margins(owner, hours.day[cell], mine, len(members), len(by_day))
     own_hours = _margins(owner, hours.hour[cell], mine, len(members), 24)
@@ -100,24 +100,20 @@ def burst_distances(
     left_out = np.maximum(total[cell] - mine, 0.0)
     ratio = np.log((left_out + SMOOTH * habit) / ((others + SMOOTH) * habit))
     near = _sums(owner, share * ratio, len(members))
-    count = float(weight.sum())
-    habits = _habit(by_day[hours.day], count, len(by_day))
-    habits *= _habit(by_hour[hours.hour], count, 24)
+    count = weight.sum()
+    habits = _habit(by_day[hours.day], count, len(by_day)) * _habit(by_hour[hours.hour], count, 24)
     theirs = reference @ np.log((total + SMOOTH * habits) / ((count + SMOOTH) * habits))
     return -near, -theirs
 
 
-def _sums(bins: Numbers, weights: Floats, width: int) -> Floats:
-    """[width] sums of the weights."""
-    sums: Floats = np.zeros(width)
-    np.add.at(sums, bins, weights)
-    return sums
-
-
 def _margins(owner: Numbers, bins: Numbers, weights: Floats, accounts: int, width: int) -> Floats:
     """[accounts, width] sums of the weights."""
-    sums: Floats = np.zeros((accounts, width))
-    np.add.at(sums, (owner, bins), weights)
+    return _sums(owner * width + bins, weights, accounts * width).reshape(accounts, width)
+
+
+def _sums(bins: Numbers, weights: Floats, width: int = 0) -> Floats:
+    """[width, or more where bins are] sums of the weights."""
+    sums: Floats = np.bincount(bins, weights=weights, minlength=width).astype(np.float64)
     return sums
 
 

@@ -123,7 +123,8 @@ class Conduct:
     def compared(self, groups: Iterable[Numbers]) -> Numbers:
         """Return the accounts that are compared when these groups are tested: members, and reference accounts of like volume."""
         asked = [members[self.exchanges[members] >= LEAST_EXCHANGES] for members in groups]
-        asked = [members for members in asked if len(members) >= LEAST_MEMBERS]
+        # Two are enough: who bears a claim of synchrony is asked by conduct too, in groups with few busy members.
+        asked = [members for members in asked if len(members) >= 2]
         powers = {_power(float(np.median(self.exchanges[members]))) for members in asked}
         like = [_like_numbers(self, power) for power in sorted(powers)]
         return np.unique(np.concatenate([*asked, *like])) if asked else np.zeros(0, np.int64)
