@@ -11,6 +11,7 @@ from scipy import stats
 
 from stillwatch.detection.campaigns import assemble
 from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.selection import Selection
 from stillwatch.detection.links.kinds import Kind
 from stillwatch.detection.links.openness import declares_one_organization, pays_from_one_place
 
@@ -99,6 +100,17 @@ def test_other_campaigns_candidates_do_not_count() -> None:
     standing = {0: np.arange(6), 1: np.arange(3), 2: np.arange(3)}
     assert assemble._mostly_bearing(np.arange(6), [0], tested, standing).tolist() == [0, 1, 2, 3, 4, 5]
     assert assemble._mostly_bearing(np.arange(6), [0, 1, 2], tested, standing).tolist() == [0, 1, 2]
+
+
+def test_a_campaign_of_fewer_than_the_least_group_is_none() -> None:
+    """Each candidate has four bearers of eight; only three accounts bear half of the candidates."""
+    tested = candidates(range(8), range(8), range(8))
+    standing = {0: np.array([0, 1, 2, 3]), 1: np.array([0, 1, 4, 5]), 2: np.array([0, 4, 6, 7])}
+    selection = Selection(q_values=np.zeros(3), kept=(0, 1, 2), needed=np.full(3, 5.0))
+    assert assemble._discoveries(tested, selection, standing, standing, ACCOUNTS) == []
+    standing[2] = np.array([2, 4, 6, 7])
+    ((_, members, _),) = assemble._discoveries(tested, selection, standing, standing, ACCOUNTS)
+    assert members.tolist() == [0, 1, 2, 4]
 
 
 @given(st.data())

@@ -240,10 +240,12 @@ def _discoveries(
             found.append(([place], mine))
         else:
             taken[mine] = False
-    return [
-        (tested[places[0]], _mostly_bearing(members, places, tested, standing), float(selection.q_values[places[0]]))
-        for places, members in found
-    ]
+    campaigns = []
+    for places, members in found:
+        one, kept = tested[places[0]], _mostly_bearing(members, places, tested, standing)
+        if len(kept) >= min(len(one.candidate.members), LEAST_MEMBERS):  # fewer are nothing that was tested
+            campaigns.append((one, kept, float(selection.q_values[places[0]])))
+    return campaigns
 
 
 def _mostly_bearing(members: Numbers, places: list[int], tested: list[Tested], standing: dict[int, Numbers]) -> Numbers:
