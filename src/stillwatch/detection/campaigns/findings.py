@@ -49,7 +49,9 @@ def victims(candidate: Candidate) -> Numbers:
     found = [
         member
         for member in candidate.members
-        if _is_split(candidate, int(member)) or _has_foreign_clients(candidate, int(member))
+        if _is_split(candidate, int(member))
+        or _has_foreign_clients(candidate, int(member))
+        or _is_shared(candidate, int(member))
     ]
     return np.array(found, dtype=np.int64)
 
@@ -82,7 +84,8 @@ def _two_clients(
 def _told_apart(values: Numbers, side: npt.NDArray[np.bool_]) -> bool:
     """Tell whether a value is on one side more than chance puts it there: Fisher's exact test, Bonferroni over values and sides.
 
-    Values that are seen less than `LEAST_ROWS` times tell nothing: residential exits on both sides do not show two hands.
+    Values that are seen less than `LEAST_ROWS` times tell nothing by themselves: residential exits on both sides do not show two hands. That no
+    value at all is on both sides may tell it (`_apart_log_p`).
     """
     distinct, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     inside = np.bincount(inverse[side], minlength=len(distinct))
@@ -95,7 +98,20 @@ def _told_apart(values: Numbers, side: npt.NDArray[np.bool_]) -> bool:
             )
             if log_p + math.log(2 * len(distinct)) <= VICTIM_LOG_P:
                 return True
-    return False
+    apart = not ((inside > 0) & (inside < counts)).any()
+    return apart and _apart_log_p(counts.tolist(), drawn) <= VICTIM_LOG_P
+
+
+def _apart_log_p(counts: list[int], drawn: int) -> float:
+    """Return ln of the chance that no value is on both sides, when so many exchanges are drawn for one side at random.
+
+    It is the number of sets of values that make up the one side, over all ways to draw it; exact.
+    """
+    ways = [1, *[0] * drawn]
+    for count in counts:
+        for total in range(drawn, count - 1, -1):
+            ways[total] += ways[total - count]
+    return math.log(ways[drawn]) - math.log(math.comb(sum(counts), drawn))
 
 
 def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
@@ -123,6 +139,36 @@ def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
         if began - float(np.quantile(times[own], EARLY)) >= LATER_US or began - created >= ESTABLISHED_US:
             return True
     return False
+
+
+def _is_shared(candidate: Candidate, member: int) -> bool:
+    """Tell whether two clients of an account have each their own networks, whoever else uses such a client.
+
+    An owner and a thief may both use the commonest library; a machine with a client and another machine with another one are two hands.
+    """
+    study = candidate.study
+    rows = candidate.rows[study.numbers[candidate.rows] == member]
+    network = study.column("network")
+    if len(rows) < 2 * LEAST_ROWS or not network.known[rows].all():
+        return False
+    for name in ("user_agent", "tls", "configuration"):
+        column = study.column(name)
+        if not column.known[rows].all():
+            continue
+        values, counts = np.unique(column.values[rows], return_counts=True)
+        for value in values[(counts >= LEAST_ROWS) & (counts <= len(rows) - LEAST_ROWS)]:
+            side = column.values[rows] == value
+            if _told_apart(network.values[rows], side) and _came_later(candidate, member, rows, side):
+                return True
+    return False
+
+
+def _came_later(candidate: Candidate, member: int, rows: Numbers, side: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether one side began days after the other, or long after the registration."""
+    times = candidate.study.column("time_us").values[rows]
+    first, second = sorted(float(np.quantile(times[part], EARLY)) for part in (side, ~side))
+    created = float(candidate.accounts.created_us[member])
+    return second - first >= LATER_US or second - created >= ESTABLISHED_US
 
 
 def _two_hands(candidate: Candidate, rows: Numbers, foreign: npt.NDArray[np.bool_], name: str) -> bool:
