@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 from planted_accounts import DAY_US, accounts_of, candidate_of, study_of, table_of
 
+from stillwatch.detection.campaigns import findings
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
 from stillwatch.detection.links.kinds import Kind
@@ -127,9 +129,13 @@ def test_where_the_logs_have_one_kind_of_column_that_one_has_to_do() -> None:
 
 @pytest.mark.parametrize(("behind", "found"), [(5, []), (18, []), (20, [0])])
 def test_two_sides_are_told_apart_at_one_in_ten_thousand_over_all_networks(behind: int, found: list[int]) -> None:
-    """Sixty exchanges on each side, one network behind some of the later ones: Fisher's test times 2 x networks: 18 give p = 1.8e-4, and 20 give 2.9e-5."""
+    """Sixty exchanges on each side, one network behind some of the later ones: Fisher's test times 2 x networks: 18 give p = 1.8e-4, and 20 give 2.9e-5.
+
+    One exit is on both sides, so that only this network speaks.
+    """
     own = residential(exchanges(0, 60, 0, **OLDER), 1_000)
     later = residential(exchanges(0, 60, 15, **GROUPS_OWN), 2_000)
+    own[-1]["network"] = later[-1]["network"]
     later = [row | {"network": 30} if place < behind else row for place, row in enumerate(later)]
     assert with_group(own, later, network=31) == found
 
@@ -141,6 +147,50 @@ def test_a_network_that_is_seen_four_times_tells_nothing(behind: int, found: lis
     later = residential(exchanges(0, 6, 15, **GROUPS_OWN), 2_000)
     later = [row | {"network": 30} if place < behind else row for place, row in enumerate(later)]
     assert with_group(own, later, network=31) == found
+
+
+def shared_key(owners: list[dict[str, Any]], thiefs: list[dict[str, Any]]) -> list[int]:
+    """Find victims where the owner's client is the commonest in the group, and every network is a machine's own."""
+    group = [
+        row
+        for number in (1, 2, 3)
+        for row in exchanges(number, 60, 0, tls=1, user_agent=11, network=30 + number, **HARVEST)
+    ]
+    group += [
+        row
+        for number in (1, 2, 3)
+        for row in exchanges(number, 30, 0, tls=1, user_agent=12, network=30 + number, **HARVEST)
+    ]
+    return victims(group_of([*group, *owners, *thiefs])).tolist()
+
+
+def test_an_owner_with_the_groups_own_client_is_told_by_two_clients_with_networks_of_their_own() -> None:
+    owner = exchanges(0, 40, 0, tls=1, user_agent=11, network=20, **HARVEST)
+    assert shared_key(owner, exchanges(0, 9, 15, tls=1, user_agent=12, network=40, **HARVEST)) == [0]
+    assert shared_key(owner, exchanges(0, 9, 15, tls=1, user_agent=12, network=20, **HARVEST)) == []  # one machine
+    assert shared_key(owner, exchanges(0, 9, 15, tls=1, user_agent=11, network=40, **HARVEST)) == []  # it moved
+    assert shared_key(owner, exchanges(0, 4, 15, tls=1, user_agent=12, network=40, **HARVEST)) == []  # too few to tell
+
+
+def test_networks_that_are_few_exchanges_each_tell_two_hands_apart_when_none_is_on_both_sides() -> None:
+    def from_networks(count: int, first_day: int, user_agent: int, networks: list[int]) -> list[dict[str, Any]]:
+        rows = exchanges(0, count, first_day, tls=1, user_agent=user_agent, **HARVEST)
+        return [row | {"network": networks[place % len(networks)]} for place, row in enumerate(rows)]
+
+    owner = from_networks(16, 0, 11, [20, 21, 22, 23])
+    assert shared_key(owner, from_networks(16, 15, 12, [40, 41, 42, 43])) == [0]
+    assert shared_key(owner, from_networks(16, 15, 12, [23, 40, 41, 42])) == []  # one of them is the owner's
+    singles = from_networks(16, 0, 11, list(range(100, 116)))
+    assert (
+        shared_key(singles, from_networks(16, 15, 12, list(range(200, 216)))) == []
+    )  # residential exits on both sides
+
+
+@pytest.mark.parametrize(
+    ("counts", "drawn", "ways"), [([4, 4], 4, 2), ([1, 1, 1], 2, 3), ([3, 2, 1], 3, 2), ([5], 5, 1)]
+)
+def test_the_chance_that_no_network_is_on_both_sides_is_counted(counts: list[int], drawn: int, ways: int) -> None:
+    assert np.exp(findings._apart_log_p(counts, drawn)) == pytest.approx(ways / math.comb(sum(counts), drawn))
 
 
 def test_one_client_for_both_parts_is_nobodys_theft_whenever_the_harvest_began() -> None:
