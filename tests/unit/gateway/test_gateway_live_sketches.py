@@ -98,7 +98,9 @@ def test_what_is_acknowledged_is_on_the_disk_and_the_rest_at_the_end(tmp_path: P
         turning(live, lambda: live.written == 20)
         assert sorted(ids_in(tmp_path)) == sorted(f"x-{number}" for number in range(20))
         assert live.kept() == 5
-        assert os.getpriority(os.PRIO_PROCESS, child(live)) == os.getpriority(os.PRIO_PROCESS, 0) + live_sketches.NICER
+        lowest = 19  # of Linux
+        nicer = min(os.getpriority(os.PRIO_PROCESS, 0) + live_sketches.NICER, lowest)
+        assert os.getpriority(os.PRIO_PROCESS, child(live)) == nicer
     assert (live.written, live.dropped, live.kept(), live.starts) == (25, 0, 0, 1)
     assert len(ids_in(tmp_path)) == 25
 
