@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy import stats
 
 from stillwatch.detection.campaigns.candidate import Candidate, build_candidate
 from stillwatch.detection.campaigns.claims.conduct import Conduct
@@ -31,6 +30,7 @@ from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
 from stillwatch.detection.profiles.accounts import Accounts
 from stillwatch.records.campaign import FLAGGED_FINDINGS, Campaign, Explanation, Finding
 from stillwatch.records.claim import Claim, Inconclusive
+from stillwatch.statistics.tails import binomial_lower_log_p
 
 MOST_CONSIDERED = 100
 MOST_LEADS = 10
@@ -41,8 +41,8 @@ SPREAD = 3
 """A value is rare for a campaign when at most this many times its members carry it."""
 LEAST_SENT = 0.25
 """Of the median member's share of the campaign's text; who sends less of it, and not by chance, is a bystander."""
-SENT_BY_CHANCE = 0.001
-"""Chance that a member who sends as much as the median member has so little in its sample, from which it is chance."""
+SENT_BY_CHANCE = math.log(0.001)
+"""ln of the chance that a member who sends as much as the median member has so little in its sample, from which it is chance."""
 WIDE_SHARE = 0.3
 """Text on at least this share of the members is the campaign's text."""
 Numbers = npt.NDArray[np.int64]
@@ -322,9 +322,11 @@ def _senders(shown: Candidate) -> Numbers:
     sent = np.bincount(place, weights=shown.harvest, minlength=len(members))
     share = sent / np.maximum(rows, 1)
     usual = float(np.median(share))
-    by_chance = stats.binom.cdf(sent, rows, usual) > SENT_BY_CHANCE
-    kept: Numbers = members[(share >= LEAST_SENT * usual) | by_chance]
-    return kept
+    kept = share >= LEAST_SENT * usual
+    for seldom in np.flatnonzero(~kept):
+        kept[seldom] = binomial_lower_log_p(int(sent[seldom]), int(rows[seldom]), usual) > SENT_BY_CHANCE
+    senders: Numbers = members[kept]
+    return senders
 
 
 def _campaign(

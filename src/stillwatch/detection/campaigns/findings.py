@@ -26,6 +26,8 @@ VICTIM_LOG_P = math.log(1e-4)
 EARLY = 0.05
 CLIENT_COLUMNS = ("tls", "user_agent", "network")
 """What tells two users of one account apart."""
+CLIENTS, NETWORKS = ("tls", "user_agent", "configuration"), ("network",)
+"""The two kinds of column: with what somebody sends, and from where. A configuration alone tells nothing: it changes with the task."""
 LATER_US = 86_400 * 1_000_000
 """A stolen key is abused after its owner began to use it: the harvest's first twentieth lies this much later than the rest's."""
 ESTABLISHED_US = 14 * 86_400 * 1_000_000
@@ -64,9 +66,7 @@ def _is_split(candidate: Candidate, member: int) -> bool:
     if min(int(harvest.sum()), int((~harvest).sum())) < LEAST_ROWS:
         return False
     times = study.column("time_us").values[rows]
-    if np.quantile(times[harvest], EARLY) - np.quantile(times[~harvest], EARLY) < LATER_US:
-        return False
-    return _two_clients(candidate, rows, harvest)
+    return _began(times, harvest) - _began(times, ~harvest) >= LATER_US and _two_clients(candidate, rows, harvest)
 
 
 def _two_clients(
@@ -128,15 +128,12 @@ def _has_foreign_clients(candidate: Candidate, member: int) -> bool:
         pairs = np.unique(np.stack([values[~mine], owners[~mine]]), axis=1)
         shared, others = np.unique(pairs[0], return_counts=True)
         foreign = np.isin(values[mine], shared[others >= max(2.0, GROUP_SHARE * (len(candidate.members) - 1))])
-        own = ~foreign
-        if min(int(foreign.sum()), int(own.sum())) < LEAST_ROWS:
+        if min(int(foreign.sum()), int((~foreign).sum())) < LEAST_ROWS:
             continue
         # One hand may use two clients, or two networks; with two hands both change, or what is sent does.
         if not _told_apart(harvest.astype(np.int64), foreign) and not _two_hands(candidate, rows[mine], foreign, name):
             continue
-        began = float(np.quantile(times[foreign], EARLY))
-        created = float(candidate.accounts.created_us[member])
-        if began - float(np.quantile(times[own], EARLY)) >= LATER_US or began - created >= ESTABLISHED_US:
+        if _came_later(candidate, member, times, foreign):
             return True
     return False
 
@@ -149,26 +146,31 @@ def _is_shared(candidate: Candidate, member: int) -> bool:
     study = candidate.study
     rows = candidate.rows[study.numbers[candidate.rows] == member]
     network = study.column("network")
-    if len(rows) < 2 * LEAST_ROWS or not network.known[rows].all():
+    if not network.known[rows].all():
         return False
-    for name in ("user_agent", "tls", "configuration"):
-        column = study.column(name)
+    times = study.column("time_us").values[rows]
+    for column in (study.column(name) for name in CLIENTS):
         if not column.known[rows].all():
             continue
         values, counts = np.unique(column.values[rows], return_counts=True)
         for value in values[(counts >= LEAST_ROWS) & (counts <= len(rows) - LEAST_ROWS)]:
             side = column.values[rows] == value
-            if _told_apart(network.values[rows], side) and _came_later(candidate, member, rows, side):
+            if _told_apart(network.values[rows], side) and any(
+                _came_later(candidate, member, times, part) for part in (side, ~side)
+            ):
                 return True
     return False
 
 
-def _came_later(candidate: Candidate, member: int, rows: Numbers, side: npt.NDArray[np.bool_]) -> bool:
-    """Tell whether one side began days after the other, or long after the registration."""
-    times = candidate.study.column("time_us").values[rows]
-    first, second = sorted(float(np.quantile(times[part], EARLY)) for part in (side, ~side))
-    created = float(candidate.accounts.created_us[member])
-    return second - first >= LATER_US or second - created >= ESTABLISHED_US
+def _came_later(candidate: Candidate, member: int, times: Numbers, side: npt.NDArray[np.bool_]) -> bool:
+    """Tell whether one side of an account began days after the other, or long after the registration."""
+    began = _began(times, side)
+    registered = float(candidate.accounts.created_us[member])
+    return began - _began(times, ~side) >= LATER_US or began - registered >= ESTABLISHED_US
+
+
+def _began(times: Numbers, side: npt.NDArray[np.bool_]) -> float:
+    return float(np.quantile(times[side], EARLY))
 
 
 def _two_hands(candidate: Candidate, rows: Numbers, foreign: npt.NDArray[np.bool_], name: str) -> bool:
@@ -176,7 +178,7 @@ def _two_hands(candidate: Candidate, rows: Numbers, foreign: npt.NDArray[np.bool
 
     Where the logs have no other kind, the one column has to do.
     """
-    others = ("tls", "user_agent", "configuration") if name == "network" else ("network",)
+    others = CLIENTS if name in NETWORKS else NETWORKS
     known = any(candidate.study.column(other).known[rows].any() for other in others)
     if not known:
         return name != "configuration"
