@@ -125,15 +125,15 @@ def repeated_contexts(tokens: Any, first: int, width: int) -> Any:
         bool tensor [rows]: whether the last `width` tokens stood before some token of the answer already.
     """
     rows, length = tokens.shape
-    if length < width or length <= first:
+    if length < width:
         return tokens.new_zeros(rows, dtype=_torch().bool)
-    windows = tokens.unfold(1, width, 1)  # window w stands before the token at w + width
-    earlier = windows[:, max(first - width, 0) : length - width]
-    return (earlier == windows[:, -1:, :]).all(dim=2).any(dim=1)
+    skipped = max(first - width, 0)  # what stands further before the answer is nobody's context
+    firsts, ends = tokens.new_full((rows,), first - skipped), tokens.new_full((rows,), length - skipped)
+    return repeated_before(tokens[:, skipped:], firsts, ends, tokens[:, length - width :])
 
 
 def repeated_before(tokens: Any, firsts: Any, ends: Any, contexts: Any) -> Any:
-    """Tell the same of rows whose answers begin and end at different places.
+    """Tell rows whose context has been drawn from before, of answers that begin and end at different places.
 
     Args:
         tokens: int64 tensor [rows, longest]: prompt and answer of each row from its first token on.
