@@ -24,6 +24,7 @@ import os
 import re
 import stat
 import sys
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -175,7 +176,9 @@ def verify_bundle(files: Mapping[str, bytes], trust: Trust) -> Verification:
     # (7) that the case says nothing without a record
     found.established[7] = f"{_check_statements(files, entries, manifest)} statements"
     # (8) when it was, by a clock that is not the log's
-    _check_time(files, checkpoints, entries, trust, found)
+    with warnings.catch_warnings():  # whoever made the bundle would choose what is said of its certificates
+        warnings.simplefilter("ignore")
+        _check_time(files, checkpoints, entries, trust, found)
     return found
 
 
