@@ -105,11 +105,11 @@ def test_any_change_of_a_token_ends_in_step_8_or_in_the_same_time(whole: dict[st
 def test_a_certificate_without_a_positive_serial_number_is_no_noise(whole: dict[str, bytes]) -> None:
     name = max(one for one in whole if one.endswith(".tsr"))
     signed = verify._signed_data(verify._children(verify._only(whole[name]))[1])
-    number = verify._children(verify._children(verify._only(signed["certificates"][0]))[0][2])[1]
+    version, number = verify._children(verify._children(verify._only(signed["certificates"][0]))[0][2])[:2]
     assert number[0] == 0x02
     for first in (0x00, 0x80):  # nought, as some roots that are in use have, and below
         serial = bytes([first, *bytes(len(number[2]) - 1)])
-        changed = whole[name].replace(number[1], number[1][: -len(number[2])] + serial)
+        changed = whole[name].replace(version[1] + number[1], version[1] + number[1][: -len(number[2])] + serial)
         assert changed != whole[name]
         assert sample.outcome(resigned({**whole, name: changed})) == 8  # without a warning, which would be an error
 
