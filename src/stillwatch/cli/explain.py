@@ -34,7 +34,7 @@ def explain(
 ) -> ExitCode:
     """Explain one account."""
     # Table readers are loaded only where they are used, so that help is instant.
-    from stillwatch.cli.explanation import explain_account, explanation_document  # noqa: PLC0415
+    from stillwatch.cli.explanation import explain_account, explanation_document, group_of  # noqa: PLC0415
     from stillwatch.cli.result_files import read_account, read_campaigns, read_run  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
@@ -53,7 +53,7 @@ def explain(
             f"account {account_id!a} is not in {folder / 'accounts.parquet'}: the detection saw no exchange of it. "
             "Give the id exactly as the logs have it."
         )
-    campaign = next((one for one in candidates if one.id == row.campaign_id), None)
+    campaign = group_of(row, candidates)
     run = read_run(folder)
     sections = explain_account(row, campaign, fdr=found.fdr, tests_not_run=run.get("tests_not_run", ()))
     for section in sections:

@@ -39,6 +39,26 @@ class Section:
     lines: tuple[str, ...]
 
 
+def group_of(row: AccountRow, groups: Sequence[Campaign]) -> Campaign | None:
+    """Give the group that an account's finding comes from.
+
+    A row names only campaigns. Whoever was considered and left alone has the finding of a group that was considered; where several
+    groups share it, the one that came closest to being reported is taken.
+
+    Args:
+        row: the account's row.
+        groups: campaigns and considered groups of the same run.
+
+    Returns:
+        The group; null for an account that no group holds.
+    """
+    named = next((one for one in groups if one.id == row.campaign_id), None)
+    if named is not None:
+        return named
+    holding = [one for one in groups if row.account_id in one.members and one.finding.value == row.finding]
+    return max(holding, key=lambda one: (one.log_e, one.id), default=None)
+
+
 def explain_account(
     row: AccountRow, campaign: Campaign | None, *, fdr: float, tests_not_run: Sequence[Mapping[str, Any]]
 ) -> tuple[Section, ...]:
@@ -109,7 +129,8 @@ def _answer(row: AccountRow, finding: Finding, campaign: Campaign | None, fdr: f
     lines = [f"{verdict}: {words.symbol} {words.word}. {words.means}"]
     if campaign is not None:
         size = counted(len(campaign.members), "account", "accounts")
-        lines.append(f"It belongs to {campaign.id}, a group of {size}. {sentence(campaign.finding_reason)}")
+        place = "It belongs to" if row.account_id in campaign.members else "Beside its owner it was used by"
+        lines.append(f"{place} {campaign.id}, a group of {size}. {sentence(campaign.finding_reason)}")
         q = probability(campaign.q_value)
         relation = "at or below" if campaign.q_value <= fdr else "above"
         lines.append(f"The group's q-value is {q}, {relation} the promised false-discovery rate of {percentage(fdr)}.")
@@ -145,7 +166,7 @@ def _own(row: AccountRow, campaign: Campaign) -> Section:
         f"{exhibit.source_offset:,} shows: {sentence(exhibit.claim)}"
         for exhibit in exhibits[:MOST_EXHIBITS]
     ]
-    if not lines and len(campaign.members) > 1:
+    if not lines and len(campaign.members) > 1 and row.account_id in campaign.members:
         lines = ["  - none of the listed attributes or exhibits names it; it belongs to the group by the claims above"]
     return Section(title="What this account shows itself", lines=tuple(lines))
 
@@ -177,13 +198,18 @@ def _missing(campaign: Campaign | None, tests_not_run: Sequence[Mapping[str, Any
     named = set()
     for item in campaign.inconclusive if campaign is not None else ():
         named.add(item.name)
-        lines.append(f"  - {sentence(item.name)}: {sentence(item.reason)} Needed: {sentence(item.needed)}")
+        lines.append(_untested(item.name, item.reason, item.needed))
     lines += [
-        f"  - {sentence(str(test['name']))}: {sentence(str(test['reason']))}. Needed: {sentence(str(test['needed']))}"
+        _untested(str(test["name"]), str(test["reason"]), str(test["needed"]))
         for test in tests_not_run
         if test["name"] not in named
     ]
     return Section(title="What could not be tested", lines=tuple(lines))
+
+
+def _untested(name: str, reason: str, needed: str) -> str:
+    """Say why a test could not run, and what it needs."""
+    return f"  - {sentence(name)}: {sentence(reason).removesuffix('.')}. Needed: {sentence(needed).removesuffix('.')}."
 
 
 def _clearing(finding: Finding, campaign: Campaign | None) -> Section:
@@ -206,6 +232,6 @@ def _clearing(finding: Finding, campaign: Campaign | None) -> Section:
         Finding.LICENSED: "  - nothing: the agreement covers it; look at it again when the agreement ends",
         Finding.LOOK_ALIKE: "  - nothing to clear: an innocent explanation stands",
         Finding.UNRESOLVED: f"  - add what is missing above, {again}; until then nothing is held against the account",
-        Finding.ORDINARY: "  - nothing to clear: the account is linked to no group that was tested",
+        Finding.ORDINARY: "  - nothing to clear: no group that stood out holds the account",
     }
     return Section(title="What follows", lines=(following[finding],))

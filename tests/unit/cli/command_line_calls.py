@@ -68,7 +68,8 @@ def write_case(folder: Path) -> Path:
     (folder / "report.html").write_text(render_report(incident), encoding="utf-8")
     flagged = {one.id for one in incident.campaigns}
     rows = [
-        {"account_id": account, "flagged": one.id in flagged, "campaign_id": one.id, "finding": one.finding.value,
+        {"account_id": account, "flagged": one.id in flagged, "finding": one.finding.value,
+         "campaign_id": one.id if one.id in flagged else None,  # a row names only what is reported
          "q_value": one.q_value, "exchanges": 195, "first_seen": one.first_seen_us, "last_seen": one.last_seen_us}
         for one in (*incident.campaigns, *incident.considered)
         for account in one.members

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import example_incident as example
@@ -11,6 +13,9 @@ import pytest
 from command_line_calls import LONER, Said
 
 from stillwatch.cli.exit_codes import ExitCode
+from stillwatch.cli.explanation import explain_account, group_of
+from stillwatch.cli.result_files import AccountRow
+from stillwatch.records.campaign import Finding
 
 Stillwatch = Callable[..., Said]
 
@@ -62,6 +67,33 @@ def test_who_was_not_flagged_is_told_why(
     said = stillwatch("explain", case, example.considered()[place].members[0])
     for part in parts:
         assert part in said.out, part
+
+
+def row_of(account: str, finding: Finding, campaign: str | None = None) -> AccountRow:
+    return AccountRow(
+        account_id=account, flagged=False, campaign_id=campaign, finding=finding.value, q_value=None, exchanges=40,
+        first_seen="2026-01-01T00:00:00Z", last_seen="2026-01-02T00:00:00Z",
+    )  # fmt: skip
+
+
+def test_of_several_groups_the_one_nearest_to_a_report_is_told() -> None:
+    far = example.considered()[0]
+    near = replace(far, id="c-000000000000", log_e=far.log_e + 1.0)
+    other = replace(near, id="c-000000000001", finding=Finding.UNRESOLVED, log_e=far.log_e + 2.0)
+    row = row_of(far.members[0], Finding.LOOK_ALIKE)
+    for groups in itertools.permutations((far, near, other)):
+        assert group_of(row, groups) == near
+    assert group_of(row_of(LONER, Finding.ORDINARY), (far, near, other)) is None
+
+
+def test_an_owner_of_a_stolen_key_is_no_member_of_the_campaign() -> None:
+    pool = example.pool()
+    row = row_of("acct_owner", Finding.VICTIM, pool.id)
+    group = group_of(row, (pool, *example.considered()))
+    assert group == pool
+    sections = {one.title: one.lines for one in explain_account(row, group, fdr=0.01, tests_not_run=())}
+    assert f"Beside its owner it was used by {pool.id}, a group of 214 accounts." in sections["Account acct_owner"][1]
+    assert "What this account shows itself" not in sections
 
 
 def test_an_ordinary_account_has_nothing_to_clear(stillwatch: Stillwatch, case: Path) -> None:

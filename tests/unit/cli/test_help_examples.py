@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 PLUGIN_TESTS = Path(__file__).resolve().parents[1] / "plugins"
@@ -47,6 +48,8 @@ from stillwatch.cli import (  # noqa: E402
 )
 from stillwatch.cli import case as case_verb  # noqa: E402
 from stillwatch.cli.exit_codes import ExitCode  # noqa: E402
+from stillwatch.cli.explanation import group_of  # noqa: E402
+from stillwatch.cli.result_files import read_account, read_campaigns  # noqa: E402
 from stillwatch.cli.verb_help import VerbHelp  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -258,6 +261,24 @@ def test_explain(case: Path) -> None:
     groups = campaigns["campaigns"] + campaigns["considered"]
     done = run_examples(explain.HELP, case, ACCOUNT_ID=groups[-1]["members"][0])
     assert all("flagged: " in one.stdout.lower() for one in done)
+
+
+def test_whoever_was_linked_to_a_group_is_told_which_and_what_stands(case: Path) -> None:
+    found = read_campaigns(case / "case")
+    groups = (*found.campaigns, *found.considered)
+    accounts = pq.read_table(case / "case" / "accounts.parquet", columns=["account_id", "finding"]).to_pylist()
+    linked = {one["account_id"]: one["finding"] for one in accounts if one["finding"] != "ordinary"}
+    assert "look-alike" in linked.values()
+    for account, finding in linked.items():
+        row = read_account(case / "case", account)
+        assert row is not None
+        group = group_of(row, groups)
+        assert group is not None, account
+        assert finding == "victim" or (account in group.members and group.finding.value == finding)
+    alike = next(account for account, finding in linked.items() if finding == "look-alike")
+    (_, done) = run_examples(explain.HELP, case, ACCOUNT_ID=alike)
+    assert "It belongs to c-" in done.stdout
+    assert "✓ stands: " in done.stdout
 
 
 def test_evaluate(case: Path) -> None:
