@@ -106,10 +106,10 @@ def _tell(summary: DetectSummary, out: Path, terminal: Terminal) -> None:
     else:
         terminal.say("No campaign was flagged.")
     terminal.say(
-        f"{counts['flagged_accounts']:,} of {counts['accounts']:,} accounts flagged in "
+        f"{counts['flagged_accounts']:,} of {counted(counts['accounts'], 'account', 'accounts')} flagged in "
         f"{counted(len(found.campaigns), 'campaign', 'campaigns')}; "
         f"{counted(len(found.considered), 'other group', 'other groups')} considered and left alone; "
-        f"{counts['exchanges']:,} exchanges read. Promised false-discovery rate over campaigns: {found.fdr:g}."
+        f"{counted(counts['exchanges'], 'exchange', 'exchanges')} read. Promised false-discovery rate over campaigns: {found.fdr:g}."
     )
     if counts["quarantined"]:
         lines = counted(counts["quarantined"], "line", "lines")
