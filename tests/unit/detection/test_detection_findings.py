@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from planted_accounts import DAY_US, accounts_of, candidate_of, study_of, table_
 
 from stillwatch.detection.campaigns import findings
 from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.explanations import NOT_ASKED
 from stillwatch.detection.campaigns.findings import selected_finding, unselected_finding, victims
 from stillwatch.detection.links.kinds import Kind
 from stillwatch.records.campaign import FLAGGED_FINDINGS, Explanation, Finding
@@ -271,6 +273,13 @@ def test_a_coordinated_candidate_that_was_not_selected_is_named_by_its_weakest_e
     assert found[0] is finding
     assert "regression suite" in found[1]
     assert found[0] not in FLAGGED_FINDINGS
+
+
+def test_what_was_not_asked_is_not_what_could_not_be_tested() -> None:
+    unasked = replace(explanation("public prompt set", 0.0, tested=False), remark=NOT_ASKED)
+    missing = explanation("product", 0.0, tested=False)
+    found = unselected_finding([explanation("chance", 90.0), unasked, missing], coordinated=True, members=4)
+    assert found == (Finding.UNRESOLVED, "The explanation 'product' could not be tested. about product.")
 
 
 def test_a_single_account_that_stands_out_is_unresolved_and_says_what_would_settle_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.detection.campaigns.explanations import EXPLANATIONS, weigh
+from stillwatch.detection.campaigns.explanations import EXPLANATIONS, NOT_ASKED, weigh
 from stillwatch.detection.campaigns.selection import PROMISING_SHARE, select
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import calibrate_log_p
@@ -100,6 +100,18 @@ def test_an_explanation_that_no_test_could_examine_stands() -> None:
         )
         assert (alone.log_e, alone.rejected, alone.tested) == (0.0, False, False)
         assert "missing" in alone.remark
+
+
+def test_an_explanation_whose_tests_were_not_asked_does_not_blame_the_logs() -> None:
+    results = {name: claim(name, 1.0) for name in EXPLANATIONS[0].tests}
+    first, *others = weigh(results, EXPLANATIONS, 4.6)
+    assert first.remark == EXPLANATIONS[0].stands
+    unasked = [
+        one for one, innocent in zip(others, EXPLANATIONS[1:], strict=True) if not results.keys() & set(innocent.tests)
+    ]
+    assert len(unasked) > 2
+    assert {one.remark for one in unasked} == {NOT_ASKED}
+    assert not any(one.tested or one.rejected for one in unasked)
 
 
 def test_every_explanation_names_tests_that_exist_and_what_it_says_when_it_stands() -> None:

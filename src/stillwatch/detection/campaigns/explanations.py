@@ -85,6 +85,8 @@ OWN_PRODUCT = Innocent(
     stands="The accounts openly belong to one customer, who pays for them and does not ask for hidden reasoning.",
 )
 
+NOT_ASKED = "Not asked: another explanation stands already."
+"""What the reader is told of an explanation whose tests were not tried, since nothing could come of it."""
 EXPLANATIONS = (CHANCE, PUBLIC_SET, PRODUCT, SUITE, OWN_WORK, ORDINARY_USE, OWN_PRODUCT)
 
 
@@ -106,8 +108,10 @@ def weigh(results: Mapping[str, Result], applicable: tuple[Innocent, ...], thres
             remark = f"Rejected: {against[0].statement}"
         elif claims:
             remark = innocent.stands
-        else:
+        elif any(name in results for name in innocent.tests):
             remark = "No test could speak against it: the columns or the exchanges that it needs are missing."
+        else:
+            remark = NOT_ASKED
         weighed.append(
             Explanation(
                 name=innocent.name,

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.explanations import NOT_ASKED
 from stillwatch.records.campaign import Explanation, Finding
 from stillwatch.records.sketch import EXTRACTION_SIGNS
 from stillwatch.statistics.tails import hypergeometric_upper_log_p
@@ -226,7 +227,7 @@ def unselected_finding(
         )
     if not coordinated:
         return None
-    weakest = min(explanations, key=lambda explanation: explanation.log_e)
+    weakest = min(explanations, key=lambda explanation: (explanation.log_e, explanation.remark == NOT_ASKED))
     if not weakest.tested:
         return Finding.UNRESOLVED, f"The explanation '{weakest.name}' could not be tested. {weakest.remark}"
     if weakest.rejected:
