@@ -78,10 +78,10 @@ FINDINGS = {
         " may be stolen by someone who copies its owner's client."
     ),
     Finding.VICTIM: (
-        "Not flagged. Revoke the key, tell the owner, and keep the thief's side of the traffic as evidence of the campaign. A thief is told by client and"
+        "Not flagged; a group of its own, which names the campaign. Revoke the key, tell the owner (`decide propose` writes the notice), and keep the thief's side of the traffic as evidence of the campaign. A thief is told by client and"
         " network, or by one of them and by what is sent; one who keeps to the owner's client and sends what the owner sends is not told apart."
     ),
-    Finding.LICENSED: "Not flagged. Check that the agreement covers the capability and the volume.",
+    Finding.LICENSED: "Not flagged; in a campaign of others, a group of its own. Check that the agreement covers the capability and the volume.",
     Finding.LOOK_ALIKE: "Not flagged. The explanation that stands is named; nothing is to be done.",
     Finding.UNRESOLVED: "Not flagged, and not cleared. The report says which column or how many exchanges would decide it.",
     Finding.ORDINARY: "In no candidate group. Not a certificate: a campaign of one pattern that nothing here looks at would be called so.",

@@ -77,14 +77,15 @@ def propose(
     """Decide about campaigns."""
     from stillwatch.cli import decision_register as decisions  # noqa: PLC0415
     from stillwatch.cli.terms_register import open_register  # noqa: PLC0415
-    from stillwatch.records.campaign import FLAGGED_FINDINGS  # noqa: PLC0415
+    from stillwatch.records.campaign import FLAGGED_FINDINGS, Finding  # noqa: PLC0415
 
     terminal = open_terminal(as_json=as_json)
     if source.startswith("case-") and not Path(source).is_dir():
         campaigns = decisions.campaigns_of_case(ledger, actor, source, keys)
     else:
         campaigns = decisions.campaigns_of_run(Path(source))
-    chosen = [one for one in campaigns if everything or one.finding in FLAGGED_FINDINGS]
+    told = FLAGGED_FINDINGS | {Finding.VICTIM}  # a stolen key's owner is told, and loses nothing
+    chosen = [one for one in campaigns if everything or one.finding in told]
     with open_register(ledger, actor, "APPEND") as register:
         made = decisions.propose(register, chosen)
     for one in made:

@@ -16,6 +16,7 @@ from stillwatch.evidence.incident_report.wording import counted
 from stillwatch.evidence.run_files import DetectSummary
 from stillwatch.pipeline import DetectSettings
 from stillwatch.pipeline import detect as run
+from stillwatch.records.campaign import Finding
 
 
 def run_detection(settings: DetectSettings, terminal: Terminal) -> DetectSummary:
@@ -111,6 +112,12 @@ def _tell(summary: DetectSummary, out: Path, terminal: Terminal) -> None:
         f"{counted(len(found.considered), 'other group', 'other groups')} considered and left alone; "
         f"{counted(counts['exchanges'], 'exchange', 'exchanges')} read. Promised false-discovery rate over campaigns: {found.fdr:g}."
     )
+    owners = sum(len(one.members) for one in found.considered if one.finding is Finding.VICTIM)
+    if owners:
+        terminal.say(
+            f"! {counted(owners, 'account', 'accounts')} set apart, not flagged: a campaign uses their keys beside their owners. "
+            "Tell the owners, and change the keys."
+        )
     if counts["quarantined"]:
         lines = counted(counts["quarantined"], "line", "lines")
         terminal.say(f"! {lines} could not be read: {out / QUARANTINE_FILE}")

@@ -29,6 +29,8 @@ class Finding(StrEnum):
 
 
 FLAGGED_FINDINGS = frozenset({Finding.OPERATOR, Finding.RESELLER})
+SET_APART = frozenset({Finding.VICTIM, Finding.LICENSED})
+"""Of accounts that are linked to a campaign and stand apart from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

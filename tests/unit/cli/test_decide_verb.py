@@ -162,12 +162,16 @@ def test_nobody_approves_their_own_and_nobody_approves_without_the_role(
     call(stillwatch, "decide approve d-none --ledger ledger.db --actor carol", code=ExitCode.USAGE)
 
 
-def test_only_flagged_campaigns_are_decided_about_unless_all_are_asked_for(
+def test_only_flagged_campaigns_and_owners_of_stolen_keys_are_decided_about_unless_all_are_asked_for(
     begun: list[dict[str, Any]], stillwatch: Stillwatch
 ) -> None:
     some = call(stillwatch, "decide propose run --ledger ledger.db --actor bob --json").document
     every = call(stillwatch, "decide propose run --all --ledger ledger.db --actor bob --json").document
-    assert some["campaigns"] == len(begun)
+    assert some["campaigns"] == len(begun) + 1
+    told = [one for one in some["decisions"] if one["finding"] == "victim"]
+    assert [one["action"] for one in told] == ["allow"]
+    shown = call(stillwatch, f"decide show {told[0]['decision']} --ledger ledger.db --actor bob")
+    assert "new key" in shown.out
     assert every["campaigns"] > some["campaigns"]
     assert all(one["action"] == "allow" for one in every["decisions"] if one["finding"] not in {"operator", "reseller"})
 

@@ -70,6 +70,7 @@ def test_people_read_what_was_found_and_where_the_rest_stands(
             "238 of 3,000 accounts flagged in 3 campaigns; 4 other groups considered and left alone; 151,204 exchanges read. "
             "Promised false-discovery rate over campaigns: 0.01."
         ),
+        "! 2 accounts set apart, not flagged: a campaign uses their keys beside their owners. Tell the owners",
         "! 3 lines could not be read: ",
         "! No exchange had prompt text: this run is metadata-only.",
         "! not tested: output harvest (no exchange has answer text; needed: the column `response`)",

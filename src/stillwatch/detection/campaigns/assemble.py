@@ -28,7 +28,7 @@ from stillwatch.detection.links.attributes import AttributeTable
 from stillwatch.detection.links.groups import LEAST_MEMBERS, Group
 from stillwatch.detection.links.kinds import TEXT_KINDS, Kind
 from stillwatch.detection.profiles.accounts import Accounts
-from stillwatch.records.campaign import FLAGGED_FINDINGS, Campaign, Explanation, Finding
+from stillwatch.records.campaign import FLAGGED_FINDINGS, SET_APART, Campaign, Explanation, Finding
 from stillwatch.records.claim import Claim, Inconclusive
 from stillwatch.statistics.tails import binomial_lower_log_p
 
@@ -68,10 +68,9 @@ class Assembled:
 
     campaigns: tuple[Campaign, ...]
     considered: tuple[Campaign, ...]
+    """Candidates that were left alone, and the accounts that were set apart from campaigns: owners of stolen keys, and who has an agreement."""
     victims: dict[str, str]
     """Account id of a stolen key's owner -> campaign that used it."""
-    licensed: dict[str, str]
-    """Account id under an agreement -> campaign or candidate."""
 
 
 def assemble(
@@ -86,7 +85,6 @@ def assemble(
     campaigns: list[Campaign] = []
     considered: list[Campaign] = []
     victim_of: dict[str, str] = {}
-    licensed_in: dict[str, str] = {}
     standing = _standing(tested, selection, conduct)
     found = _discoveries(tested, selection, standing, _bearers(tested, standing, sampled), len(accounts))
     taken = np.zeros(len(accounts), dtype=bool)
@@ -99,10 +97,11 @@ def assemble(
         for place in places:
             if place < len(found):
                 one, members, q_value = found[place]
-                campaign, stolen, licensed = _selected(one, study, members, q_value, days, files)
-                victim_of.update({accounts.ids[number]: campaign.id for number in stolen})
-                licensed_in.update({accounts.ids[number]: campaign.id for number in licensed})
+                campaign, *apart = _selected(one, study, members, q_value, days, files)
                 (campaigns if campaign.finding in FLAGGED_FINDINGS else considered).append(campaign)
+                considered.extend(apart)
+                stolen = (group for group in (campaign, *apart) if group.finding is Finding.VICTIM)
+                victim_of.update({owner: campaign.id for group in stolen for owner in group.members})
                 continue
             one, q_value = others[place - len(found)]
             named = unselected_finding(one.explanations, one.coordinated, len(one.candidate.members))
@@ -115,28 +114,36 @@ def assemble(
         campaigns=tuple(campaigns),
         considered=tuple(considered),
         victims=victim_of,
-        licensed=licensed_in,
     )
 
 
 def _selected(
     one: Tested, study: Study, members: Numbers, q_value: float, days: _MemberDays, files: tuple[str, ...]
-) -> tuple[Campaign, Numbers, Numbers]:
-    """Return (campaign, members whose key was stolen, members under an agreement) of a selected candidate."""
+) -> tuple[Campaign, ...]:
+    """Return the campaign of a selected candidate, and after it the groups that are set apart from it."""
     candidate = one.candidate.with_study(study)
-    licensed = candidate.accounts.licensed
     stolen = victims(_shown(candidate, members))
     remaining = np.setdiff1d(members, stolen)
-    listed = remaining if licensed[remaining].all() else remaining[~licensed[remaining]]
-    shown = _shown(candidate, listed if len(listed) else members)
-    finding, reason = selected_finding(shown, remaining)
-    return _campaign(one, shown, finding, reason, q_value, days, files), stolen, remaining[licensed[remaining]]
+    whole = _shown(candidate, remaining if len(remaining) else members)
+    finding, reason = selected_finding(whole, remaining)
+    agreed = remaining[candidate.accounts.licensed[remaining]]
+    if finding in FLAGGED_FINDINGS and len(agreed):
+        whole = _shown(candidate, np.setdiff1d(remaining, agreed))
+    groups = [_campaign(one, whole, finding, reason, q_value, days, files)]
+    if len(remaining) and len(stolen):
+        reason = f"Campaign {groups[0].id} uses the keys of these accounts beside their owners."
+        groups.append(_campaign(one, _shown(candidate, stolen), Finding.VICTIM, reason, q_value, days, files))
+    if finding in FLAGGED_FINDINGS and len(agreed):
+        reason = f"Linked to campaign {groups[0].id}, under an agreement that allows distillation."
+        groups.append(_campaign(one, _shown(candidate, agreed), Finding.LICENSED, reason, q_value, days, files))
+    return tuple(groups)
 
 
 def account_rows(accounts: Accounts, assembled: Assembled) -> pa.Table:
     """One row per observed account, ordered by account id; schema ACCOUNTS with times in microseconds."""
     finding: dict[str, tuple[Finding, Campaign]] = {}
-    for campaign in (*assembled.campaigns, *assembled.considered):
+    left_alone = sorted(assembled.considered, key=lambda one: one.finding not in SET_APART)
+    for campaign in (*assembled.campaigns, *left_alone):
         for member in campaign.members:
             finding.setdefault(member, (campaign.finding, campaign))
     order = sorted(np.flatnonzero(accounts.observed).tolist(), key=lambda number: accounts.ids[number])
@@ -152,8 +159,6 @@ def account_rows(accounts: Accounts, assembled: Assembled) -> pa.Table:
             q_value = campaign.q_value
         if account in assembled.victims:
             word, campaign_of = Finding.VICTIM, assembled.victims[account]
-        elif account in assembled.licensed and word in FLAGGED_FINDINGS:
-            word, campaign_of = Finding.LICENSED, None
         flagged = word in FLAGGED_FINDINGS
         for name, value in zip(rows, (account, flagged, campaign_of, word.value, q_value), strict=True):
             rows[name].append(value)

@@ -14,7 +14,7 @@ from stillwatch.evidence.incident_report.incident import IncidentReport
 from stillwatch.evidence.incident_report.link_picture import LinkPicture, is_common, link_picture
 from stillwatch.evidence.incident_report.timeline_picture import Timeline, timeline
 from stillwatch.evidence.incident_report.wording import FindingWords
-from stillwatch.records.campaign import Campaign, Exhibit, Explanation, Link
+from stillwatch.records.campaign import SET_APART, Campaign, Exhibit, Explanation, Link
 from stillwatch.records.claim import Claim
 
 SHOWN_MEMBERS = 50
@@ -156,7 +156,9 @@ def report_view(report: IncidentReport) -> ReportView:
     run = report.run
     texts = {(text.source_file, text.source_offset): text.text for text in report.texts}
     flagged = sorted(report.campaigns, key=lambda one: (-one.harvest_exchanges, one.id))
-    considered = sorted(report.considered, key=lambda one: (one.finding.value, -len(one.members), one.id))
+    considered = sorted(
+        report.considered, key=lambda one: (one.finding not in SET_APART, one.finding.value, -len(one.members), one.id)
+    )
     harvest = sum(campaign.harvest_exchanges for campaign in flagged)
     return ReportView(
         title=f"Harvest incident report, {wording.time_text(run.first_seen_us)[:10]} to {wording.time_text(run.last_seen_us)[:10]}",
