@@ -182,10 +182,10 @@ def _link(link: Link) -> str:
 
 
 def _explanations(campaign: Campaign) -> Section:
-    """Give the innocent explanations, those that stand first."""
-    ranked = sorted(campaign.explanations, key=lambda one: (one.rejected, one.log_e, one.name))
+    """Give the innocent explanations: those that stand, those that were not tested, those that were rejected."""
+    ranked = sorted(campaign.explanations, key=lambda one: (one.rejected, not one.tested, one.log_e, one.name))
     lines = tuple(
-        f"  {'✕ rejected' if one.rejected else '✓ stands'}: {sentence(one.name)} (e = {power_of_ten(one.log_e)}). "
+        f"  {'✕ rejected' if one.rejected else '✓ stands' if one.tested else '? not tested'}: {sentence(one.name)} (e = {power_of_ten(one.log_e)}). "
         f"{sentence(one.remark)}"
         for one in ranked
     )

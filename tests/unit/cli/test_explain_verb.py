@@ -86,6 +86,20 @@ def test_of_several_groups_the_one_nearest_to_a_report_is_told() -> None:
     assert group_of(row_of(LONER, Finding.ORDINARY), (far, near, other)) is None
 
 
+def test_what_was_not_tested_is_not_said_to_stand() -> None:
+    alike = example.considered()[0]
+    stands = alike.explanations[0]
+    others = (
+        replace(stands, name="chance", rejected=True),
+        replace(stands, name="public prompt set", tested=False, log_e=stands.log_e - 1.0),
+    )
+    group = replace(alike, explanations=(*others, stands))
+    row = row_of(alike.members[0], Finding.LOOK_ALIKE)
+    sections = {one.title: one.lines for one in explain_account(row, group, fdr=0.01, tests_not_run=())}
+    marks = [line.partition(" (e")[0] for line in sections["Innocent explanations considered"]]
+    assert marks == [f"  ✓ stands: {stands.name}", "  ? not tested: public prompt set", "  ✕ rejected: chance"]
+
+
 def test_an_owner_of_a_stolen_key_is_no_member_of_the_campaign() -> None:
     pool = example.pool()
     row = row_of("acct_owner", Finding.VICTIM, pool.id)

@@ -13,6 +13,7 @@ import example_incident as example
 
 from stillwatch.evidence.incident_report import ExhibitText, render_report
 from stillwatch.evidence.incident_report.pages import SHOWN_MEMBERS
+from stillwatch.records.campaign import Finding
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\u202egnp.exe\x00'
 VOID = {"meta", "link", "br", "img", "input", "hr", "rect", "path", "line"}
@@ -194,6 +195,20 @@ def test_a_quiet_run_is_not_called_clean() -> None:
     assert "No campaign was found." in text
     assert "This does not show that there is no harvest" in text
     assert "Metadata only." in text
+
+
+def test_the_table_of_considered_groups_names_what_stands_and_begins_with_who_is_set_apart() -> None:
+    incident = example.incident()
+    alike = next(one for one in incident.considered if one.finding is Finding.LOOK_ALIKE)
+    untested = replace(alike.explanations[0], name="never asked", tested=False)
+    groups = (replace(alike, explanations=(untested, *alike.explanations)), *incident.considered[1:])
+    page = render_report(replace(incident, considered=groups))
+    table = page[page.index("Table of groups considered") :].partition("</table>")[0]
+    assert "never asked" not in table
+    assert alike.explanations[0].name in table
+    assert "? not tested" in Page(page).text
+    order = [table.index(word) for word in ("licensed", "victim", "look-alike", "unresolved")]
+    assert order == sorted(order)
 
 
 def test_one_campaign_is_said_in_the_singular() -> None:

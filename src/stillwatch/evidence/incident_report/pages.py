@@ -55,6 +55,7 @@ class ExplanationView:
     says: str
     e: str
     rejected: bool
+    tested: bool
     against: str
     remark: str
 
@@ -203,7 +204,8 @@ def campaign_view(
         texts: prompt text by (source file, offset); empty where no text may be shown.
         is_open: whether the section stands open.
     """
-    standing = [explanation for explanation in campaign.explanations if not explanation.rejected]
+    left = [explanation for explanation in campaign.explanations if not explanation.rejected]
+    standing = [explanation for explanation in left if explanation.tested] or left
     links = sorted(campaign.links, key=lambda link: (-link.rarity * link.members, link.kind, link.value))
     return CampaignView(
         anchor=_anchor(campaign.id),
@@ -326,6 +328,7 @@ def _explanation(explanation: Explanation) -> ExplanationView:
         says=wording.sentence(explanation.says),
         e=wording.power_of_ten(explanation.log_e),
         rejected=explanation.rejected,
+        tested=explanation.tested,
         against=", ".join(wording.sentence(name) for name in explanation.against) or "nothing",
         remark=wording.sentence(explanation.remark),
     )
