@@ -13,7 +13,7 @@ from stillwatch.detection.campaigns import assemble
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.selection import Selection
 from stillwatch.detection.links.kinds import Kind
-from stillwatch.detection.links.openness import declares_one_organization, pays_from_one_place
+from stillwatch.detection.links.openness import declares_one_organization, pays_in_its_own_name
 
 ACCOUNTS, TEXT = 40, 900
 
@@ -131,9 +131,9 @@ def test_one_candidate_keeps_who_bears_it_and_a_campaign_of_halves_keeps_somebod
 
 
 @pytest.mark.parametrize("kind", [Kind.ORGANIZATION, Kind.PAYMENT])
-def test_what_is_declared_and_who_pays_from_one_place_are_two_questions(kind: Kind) -> None:
+def test_what_is_declared_and_who_pays_in_its_own_name_are_two_questions(kind: Kind) -> None:
     table, members = table_of(ACCOUNTS, [(kind, 1, number, 1) for number in range(3)]), np.arange(6)
     assert declares_one_organization(table, members) is (kind is Kind.ORGANIZATION)
-    assert pays_from_one_place(table, members) is (kind is Kind.PAYMENT)
+    assert pays_in_its_own_name(table, members) is (kind is Kind.PAYMENT)
     assert not declares_one_organization(table, np.arange(7))
-    assert not pays_from_one_place(table, np.arange(7))
+    assert not pays_in_its_own_name(table, np.arange(7))

@@ -90,10 +90,11 @@ def test_purses_of_their_own_open_no_job_that_is_paid_from_one_place() -> None:
 
 @pytest.mark.parametrize("card", [False, True])
 def test_the_purses_are_those_that_the_table_of_values_holds(*, card: bool) -> None:
-    """Six accounts of one organisation behind addresses of everybody, each with a purse of its own, or with one for all."""
+    """Six accounts of one organisation with its mail, behind addresses of everybody, each with a purse of its own, or with one for all."""
+    mail = [(Kind.EMAIL_DOMAIN, 1, number, 9) for number in range(6)]
     paid = [(Kind.PAYMENT, 1, number, 1) for number in range(6) if card]
     everybody = [(Kind.NETWORK, 1, number, 9) for number in range(30)]
-    table = replace(table_of(ACCOUNTS, declared(6) + paid + everybody), paying=np.ones(ACCOUNTS, dtype=bool))
+    table = replace(table_of(ACCOUNTS, declared(6) + mail + paid + everybody), paying=np.ones(ACCOUNTS, dtype=bool))
     candidate = candidate_of(range(6), accounts=accounts_of(ACCOUNTS), table=table)
     own = own_purses_claim(candidate)
     assert isinstance(own, Claim)
@@ -111,6 +112,25 @@ def test_one_purse_is_open_where_the_accounts_work_from_one_place_and_not_behind
     assert isinstance(dealt_out_claim(group(carried=purse + office), results), Inconclusive)
     assert isinstance(dealt_out_claim(group(carried=purse + office + strangers), results), Claim)
     assert isinstance(dealt_out_claim(group(carried=purse + strangers), results), Claim)
+
+
+def test_one_purse_in_one_place_is_open_under_mail_of_its_own_and_not_under_names_of_strangers() -> None:
+    """What was reported in February 2026: accounts that pay together and send in step, and do not say whose they are."""
+    results = claims((*CLOCK, *EACH_ONCE), 50.0)
+    purse = [(kind, 1, number, 9) for kind in (Kind.PAYMENT, Kind.NETWORK) for number in range(6)]
+    own = [(Kind.EMAIL_DOMAIN, 1, number, 9) for number in range(3)]
+    service = [(Kind.EMAIL_DOMAIN, 2, number, 9) for number in range(30)]
+    assert isinstance(dealt_out_claim(group(carried=purse), results), Inconclusive)
+    assert isinstance(dealt_out_claim(group(carried=purse + own), results), Inconclusive)
+    assert isinstance(dealt_out_claim(group(carried=purse + own[:2]), results), Claim)
+    assert isinstance(dealt_out_claim(group(carried=purse + service), results), Claim)
+
+
+def test_an_organisation_that_nothing_bears_out_is_asked_for_no_purses() -> None:
+    results = claims((*CLOCK, *EACH_ONCE), 50.0)
+    service = [(Kind.EMAIL_DOMAIN, 2, number, 9) for number in range(30)]
+    assert isinstance(dealt_out_claim(group(carried=declared(6)), results), Inconclusive)
+    assert isinstance(dealt_out_claim(group(carried=declared(6) + service), results), Claim)
 
 
 def test_a_batch_of_registrations_is_no_clock() -> None:

@@ -36,6 +36,33 @@ def test_most_members_of_one_organisation_are_openly_one_customer() -> None:
     assert not openly_one_customer(table, np.array([*FIRM, *BYSTANDERS]))
 
 
+@pytest.mark.parametrize("kind", [Kind.PAYMENT, Kind.NETWORK, Kind.EMAIL_DOMAIN])
+def test_any_one_thing_of_its_own_bears_an_organisation_out(kind: Kind) -> None:
+    firm = np.array(FIRM)
+    kinds = (Kind.PAYMENT, Kind.NETWORK, Kind.EMAIL_DOMAIN)
+    elsewhere = [(other, 9, number, 1) for other in kinds for number in (38, 39)]  # all three are known
+    own = [(kind, 1, number, 1) for number in FIRM[:3]]
+    assert openly_one_customer(table_of(40, FIRM_S + elsewhere + own), firm)
+    assert not openly_one_customer(table_of(40, FIRM_S + elsewhere + own[:2]), firm)
+    assert not openly_one_customer(table_of(40, FIRM_S + elsewhere), firm)
+    assert openly_one_customer(table_of(40, FIRM_S), firm)  # nothing is known of anybody
+
+
+def test_networks_and_mail_of_everybody_bear_nothing_out() -> None:
+    shared = [(kind, 1, number, 1) for kind in (Kind.NETWORK, Kind.EMAIL_DOMAIN) for number in range(40)]
+    assert not openly_one_customer(table_of(40, FIRM_S + shared), np.array(FIRM))
+
+
+def test_each_organisation_is_borne_out_by_its_own_and_two_seats_of_a_large_one_by_the_whole() -> None:
+    """Three firms with an invoice each are no less open than one; a firm's mail is its own for two of its eight seats too."""
+    firms = [(Kind.ORGANIZATION, firm, 2 * firm + seat, 1) for firm in range(3) for seat in range(2)]
+    invoices = [(Kind.PAYMENT, firm, 2 * firm + seat, 1) for firm in range(3) for seat in range(2)]
+    assert openly_one_customer(table_of(40, firms + invoices), np.arange(6))
+    assert not openly_one_customer(table_of(40, firms + invoices[:2]), np.arange(6))
+    seats = [(kind, 1, number, 1) for kind in (Kind.ORGANIZATION, Kind.EMAIL_DOMAIN) for number in range(8)]
+    assert openly_one_customer(table_of(40, seats), np.array([2, 7]))
+
+
 @pytest.mark.parametrize(
     ("log_es", "standing"),
     [

@@ -33,7 +33,7 @@ from stillwatch.detection.campaigns.claims.synchrony import MinuteCounts, synchr
 from stillwatch.detection.campaigns.claims.template_lift import Degrees, template_lift_claim
 from stillwatch.detection.campaigns.explanations import EXPLANATIONS, OWN_PRODUCT, Innocent, Result
 from stillwatch.detection.links.attributes import AttributeTable
-from stillwatch.detection.links.openness import declaring
+from stillwatch.detection.links.openness import openly_declaring
 from stillwatch.detection.profiles.histories import Histories
 
 ONE_OWNER_SHARE = 0.6
@@ -99,8 +99,8 @@ def applicable_explanations(candidate: Candidate) -> tuple[Innocent, ...]:
 
 
 def openly_one_customer(table: AttributeTable, members: npt.NDArray[np.int64]) -> bool:
-    """Tell whether most members declare an organisation in common with another member.
+    """Tell whether most members declare an organisation in common with another member, which anything bears out.
 
-    A common payment does not count: an operator pays for accounts that pretend to be strangers; an organisation is declared.
+    A common payment alone does not count: an operator pays for accounts that pretend to be strangers; an organisation is declared.
     """
-    return int(declaring(table, members).sum()) >= ONE_OWNER_SHARE * len(members)
+    return int(openly_declaring(table, members).sum()) >= ONE_OWNER_SHARE * len(members)

@@ -3,7 +3,7 @@
 What a harvest asks for need not show in its words: bare items of a data set read like anybody's questions. How it is worked off
 does show. Null: the members use the model as other customers do. Other customers do not send in step and divide one set of prompts
 without repeats; a firm that runs one job over several accounts says so by its organisation, or pays with one card for accounts that
-work from one place (`links/openness.py`). The e-value is the smallest of those against a common clock by chance, against a common set, against
+work from one place under its own mail domain (`links/openness.py`). The e-value is the smallest of those against a common clock by chance, against a common set, against
 repeated prompts and against ordinary bulk work: it is an e-value when any one of them is true. Where one organisation is declared, that it
 is one customer's is one more such null: accounts that each pay with a purse of their own speak against it.
 
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 from stillwatch.detection.campaigns.candidate import Candidate
 from stillwatch.detection.campaigns.claims.stating import Procedure
-from stillwatch.detection.links.openness import declares_one_organization, pays_from_one_place
+from stillwatch.detection.links.openness import declares_one_organization, pays_in_its_own_name
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import mean_log_e, minimum_log_e
 
@@ -31,7 +31,7 @@ PROCEDURE = Procedure(
     question=Question.EXTRACTION,
     null_hypothesis="The members use the model as other customers do, each for itself, or one customer openly runs one job.",
     assumptions=("the smallest e-value of claims whose own assumptions hold",),
-    method="one-stream-dealt-out/v4",
+    method="one-stream-dealt-out/v5",
 )
 
 
@@ -39,8 +39,11 @@ def dealt_out_claim(candidate: Candidate, results: Mapping[str, Claim | Inconclu
     """Combine the claims on how the stream is worked off; `results` holds all other claims of the candidate."""
     if len(candidate.members) < LEAST_MEMBERS:
         return PROCEDURE.cannot(f"{len(candidate.members)} members", f"{LEAST_MEMBERS} members")
-    if pays_from_one_place(candidate.table, candidate.members):
-        return PROCEDURE.cannot("one payment and one network is on most members: the job is open", "nothing more")
+    if pays_in_its_own_name(candidate.table, candidate.members):
+        return PROCEDURE.cannot(
+            "one payment, one network and one mail domain of their own is on most members: the job is open",
+            "nothing more",
+        )
     needed = (*EACH_ONCE, *OWNERS) if declares_one_organization(candidate.table, candidate.members) else EACH_ONCE
     clock = [claim.log_e for name in CLOCK if isinstance(claim := results.get(name), Claim)]
     once = [claim.log_e for name in needed if isinstance(claim := results.get(name), Claim)]
