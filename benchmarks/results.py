@@ -33,9 +33,9 @@ from benchmarks.results_page import Ablation, CampaignOutcome, Page, PoolSize, S
 from stillwatch import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = (121, 122, 123, 124, 125, 126, 127, 128)
-"""Of what is reported. None of these worlds was looked at before; after a change of the detector take seeds above 130, which nobody has seen."""
-SMALL_SEEDS = (121, 122, 123, 124, 125, 126)
+SEEDS = (131, 132, 133, 134, 135, 136, 137, 138)
+"""Of what is reported. None of these worlds was looked at before; after a change of the detector take seeds above 140, which nobody has seen."""
+SMALL_SEEDS = (131, 132, 133, 134, 135, 136)
 """Of sparse worlds and of those of real data: they hold fewer campaigns, so that it takes more of them to bound an error rate."""
 POOL_SIZES = ((1, 1), (2, 5), (6, 9), (10, 15), (16, 1_000_000))
 INFRASTRUCTURE_COLUMNS = (

@@ -96,12 +96,56 @@ def test_a_class_that_meets_its_sheet_in_one_week_keeps_its_explanation() -> Non
     assert claim.log_e <= 0.0
 
 
+WORKERS = 20
+
+
+def short_and_long(sheet: int, *, phrases: bool) -> Candidate:
+    """Twenty members send 60 short prompts of one span and 30 long ones each, no prompt word for word what another sends.
+
+    The short ones are of a sheet of that many exercises that each member goes through in words of its own, or items of a queue of which one
+    in two has a phrase in common with the item of one other member.
+    """
+    rng = np.random.default_rng(23)
+    sent = []
+    for number in range(WORKERS):
+        picked = rng.permutation(sheet)[:60].tolist()
+        for place in range(90):
+            exact, mine = 1_000 * number + place + 10, 1_000_000 + 10_000 * number + 10 * place
+            spans = [mine] if place < 60 else list(range(mine, mine + 5))
+            if place < 60 and not phrases:
+                spans = [500 + picked[place]]
+            elif place < 60 and place % 2 == 0:
+                spans = [50_000 + 60 * (number // 2) + place]
+            sent.append({"number": number, "exact": exact, "time_us": place, "prompt_words": 40, "spans": spans})
+    accounts = accounts_of(30, exchanges=90)
+    return candidate_of(range(WORKERS), accounts=accounts, study=study_of(30, sent))
+
+
+def test_short_prompts_with_a_phrase_in_common_are_no_common_set() -> None:
+    """Recurrences by one span alone are as many as a common set makes them, if one counts what cannot be told apart."""
+    candidate = short_and_long(60, phrases=True)
+    found = recurring_exchanges(candidate, candidate.rows)
+    assert found.recurring.sum() == WORKERS * 30
+    assert found.told_apart.sum() == WORKERS * 30
+    claim = sharding_claim(candidate)
+    assert isinstance(claim, Claim)
+    assert claim.log_e > 20.0
+
+
+@pytest.mark.parametrize("sheet", [60, 90, 200])
+def test_a_class_that_puts_short_exercises_in_words_of_its_own_keeps_its_explanation(sheet: int) -> None:
+    """What is told apart are each pupil's own long questions, which nobody else has; the sheet is on many of them."""
+    claim = sharding_claim(short_and_long(sheet, phrases=False))
+    assert isinstance(claim, Claim)
+    assert claim.log_e <= 0.0
+
+
 def test_the_stated_chance_holds_for_the_largest_set_that_the_null_allows() -> None:
     """Recurrences over many draws from a set of that size are not fewer than stated, by a binomial interval at 1e-6."""
     seeds, recurring, exchanges, chance = range(40), 0, 0, 0.0
     for seed in seeds:
         candidate = planted(drawn(POOL_FACTOR * MEMBERS * EACH, seed))
-        recurring += int(recurring_exchanges(candidate, candidate.rows).sum())
+        recurring += int(recurring_exchanges(candidate, candidate.rows).recurring.sum())
         exchanges += len(candidate.rows)
         chance = 1.0 - np.exp(-(1.0 - 1.0 / MEMBERS) / POOL_FACTOR)
     assert recurring >= stats.binom.ppf(1e-6, exchanges, chance)
@@ -123,7 +167,7 @@ def test_an_item_in_other_words_recurs_and_a_common_scaffold_does_not() -> None:
         {"number": 1, "exact": 4, "spans": [*TEMPLATE, 71, 72, 73, 74]},
     ]
     candidate = candidate_of([0, 1], accounts=accounts_of(30), study=study_of(30, sent))
-    assert recurring_exchanges(candidate, candidate.rows).tolist() == [True, False, True, False]
+    assert recurring_exchanges(candidate, candidate.rows).recurring.tolist() == [True, False, True, False]
 
 
 def test_without_text_or_a_second_member_there_is_no_claim() -> None:

@@ -5,8 +5,10 @@ one queue without replacement do not. Content is compared apart from the templat
 the same prompt, or a span of it that is not part of what the members share anyway.
 
 Null: members draw independently from a common pool that is at most `POOL_FACTOR` times as large as all that they were seen to
-send; then an exchange recurs with at least a known chance. Few recurrences speak against it (an e-value for "rate at least"). And
-what each goes through for itself it meets once: fragments of content recur between members, not within one. Fragments that fall
+send; then an exchange recurs with at least a known chance. Few recurrences speak against it (an e-value for "rate at least"), among all
+exchanges and among those whose items can be told apart: items of one data set have phrases in common, and a short prompt is hardly more than such
+a phrase, so that another item is taken for the same one. Only where what recurs is on few members; a sheet that a class goes through in
+words of its own is on many. The two are averaged. And what each goes through for itself it meets once: fragments of content recur between members, not within one. Fragments that fall
 within one member as often as chance deals them speak against it too; the two e-values are averaged. Where whole prompts recur as often as a common set makes
 them, it is asked instead whether they recur within a third of the time: a queue that begins again gives out each prompt once before it
 gives out one twice.
@@ -16,6 +18,7 @@ Not shown: independent users of an unbounded source do not meet either; that exp
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +39,12 @@ PASSES = 3
 FRAGMENT_SHARE = 0.02
 """A span on more than this share of exchanges is no fragment of the content."""
 LEAST_EXCHANGES = 20
+TELLING_SPANS = 3
+"""Spans of an item from which it is told apart in other words; with fewer it is told apart where it recurs word for word."""
+NOTHING = -50.0
+"""Stands for log 0."""
+SELDOM_SHARE = 0.2
+"""What recurs is on at most this share of the members, at the median: a sheet that each goes through is on more, in whatever words."""
 
 PROCEDURE = Procedure(
     name="sharding without replacement",
@@ -50,10 +59,22 @@ PROCEDURE = Procedure(
         "recurrence is judged on the sample of each account's exchanges",
         "independent users of a set do not take turns in time",
     ),
-    method="sharding/v2",
+    method="sharding/v3",
 )
 
 Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurrence:
+    """Of each exchange, [n]."""
+
+    recurring: npt.NDArray[np.bool_]
+    """Another member sent the same item."""
+    told_apart: npt.NDArray[np.bool_]
+    """The item is told apart from others of one data set."""
+    holders: Numbers
+    """Members that sent the prompt or any span of its item, at least 1 where known."""
 
 
 def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
@@ -67,13 +88,13 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
         return PROCEDURE.cannot(
             "fewer than two members with prompt text", f"{LEAST_EXCHANGES} exchanges with prompts of two members"
         )
-    recurring = recurring_exchanges(candidate, rows)
+    recurrence = recurring_exchanges(candidate, rows)
     chance = 1.0 - math.exp(-candidate.sampled_share * (1.0 - _largest_share(owners)) / POOL_FACTOR)
-    count = int(recurring.sum())
+    count = int(recurrence.recurring.sum())
     within, met = fragments_within(candidate, rows)
     dealt = float(((np.unique(owners, return_counts=True)[1] / len(owners)) ** 2).sum())
-    met_rarely = bernoulli_lower_log_e(count, len(rows), chance)
     same = int((_distinct(exact.values[rows], owners) >= 2).sum())
+    met_rarely = _met_rarely(recurrence, chance, len(candidate.members))
     # Where whole prompts recur as a common set makes them, fragments cannot speak against it; a queue that begins again can.
     spoken = _in_passes(candidate, rows) if same >= chance * len(rows) else _dealt_log_e(within, met, dealt)
     log_e = mean_log_e([met_rarely, spoken])
@@ -90,6 +111,16 @@ def sharding_claim(candidate: Candidate) -> Claim | Inconclusive:
         n_unit="exchanges",
         input_digest=candidate.input_digest,
     )
+
+
+def _met_rarely(recurrence: Recurrence, chance: float, members: int) -> float:
+    """Log e-value of few recurrences, among all exchanges and among those whose items are told apart."""
+    recurring, told_apart = recurrence.recurring, recurrence.told_apart
+    among_all = bernoulli_lower_log_e(int(recurring.sum()), len(recurring), chance)
+    seldom = not recurring.any() or float(np.median(recurrence.holders[recurring])) <= SELDOM_SHARE * members
+    told = bernoulli_lower_log_e(int(recurring[told_apart].sum()), int(told_apart.sum()), chance)
+    # An e-value that is put to nothing by a look at the data is one still.
+    return mean_log_e([among_all, told if seldom else NOTHING])
 
 
 def _in_passes(candidate: Candidate, rows: Numbers) -> float:
@@ -117,8 +148,8 @@ def _dealt_log_e(within: int, met: int, dealt: float) -> float:
     )
 
 
-def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.bool_]:
-    """[len(rows)] true where another member sent the same prompt, or the same item in other words.
+def recurring_exchanges(candidate: Candidate, rows: Numbers) -> Recurrence:
+    """Find the exchanges of which another member sent the same prompt, or the same item in other words.
 
     A span belongs to the template when the members who have it have it in several prompts each. Of the other spans of an
     exchange, the item's, two in three must be another member's too.
@@ -126,7 +157,9 @@ def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.b
     study = candidate.study
     owners = study.numbers[rows]
     exact = study.column("exact").values[rows]
-    recurring = _distinct(exact, owners) >= 2
+    holders = _distinct(exact, owners)
+    recurring = holders >= 2
+    told_apart = recurring.copy()
     places, spans = study.listed(rows, "spans")
     if len(spans):
         members = _distinct(spans, owners[places])
@@ -134,7 +167,9 @@ def recurring_exchanges(candidate: Candidate, rows: Numbers) -> npt.NDArray[np.b
         item_spans = np.bincount(places[item], minlength=len(rows))
         met_spans = np.bincount(places[item & (members >= 2)], minlength=len(rows))
         recurring |= (item_spans > 0) & (3 * met_spans >= 2 * item_spans)
-    return recurring
+        told_apart |= item_spans >= TELLING_SPANS
+        np.maximum.at(holders, places[item], members[item])
+    return Recurrence(recurring=recurring, told_apart=told_apart, holders=holders)
 
 
 def fragments_within(candidate: Candidate, rows: Numbers) -> tuple[int, int]:
