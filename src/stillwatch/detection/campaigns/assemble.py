@@ -126,14 +126,15 @@ def _selected(
     remaining = np.setdiff1d(members, stolen)
     whole = _shown(candidate, remaining if len(remaining) else members)
     finding, reason = selected_finding(whole, remaining)
-    agreed = remaining[candidate.accounts.licensed[remaining]]
-    if finding in FLAGGED_FINDINGS and len(agreed):
+    # An agreement that covers the whole sets nobody apart.
+    agreed = remaining[candidate.accounts.licensed[remaining] & (finding in FLAGGED_FINDINGS)]
+    if len(agreed):
         whole = _shown(candidate, np.setdiff1d(remaining, agreed))
     groups = [_campaign(one, whole, finding, reason, q_value, days, files)]
     if len(remaining) and len(stolen):
         reason = f"Campaign {groups[0].id} uses the keys of these accounts beside their owners."
         groups.append(_campaign(one, _shown(candidate, stolen), Finding.VICTIM, reason, q_value, days, files))
-    if finding in FLAGGED_FINDINGS and len(agreed):
+    if len(agreed):
         reason = f"Linked to campaign {groups[0].id}, under an agreement that allows distillation."
         groups.append(_campaign(one, _shown(candidate, agreed), Finding.LICENSED, reason, q_value, days, files))
     return tuple(groups)

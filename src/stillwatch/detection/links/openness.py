@@ -9,6 +9,8 @@ network does, and so does one behind mail addresses of strangers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,39 +32,27 @@ Numbers = npt.NDArray[np.int64]
 
 def declaring(table: AttributeTable, members: Numbers) -> npt.NDArray[np.bool_]:
     """[m] members that declare an organisation which another member declares too."""
-    owner, held = table.held_by(members)
-    declared = table.kinds[held] == int(Kind.ORGANIZATION)
-    organizations, inverse, counts = np.unique(held[declared], return_inverse=True, return_counts=True)
     found = np.zeros(len(members), dtype=bool)
-    if len(organizations):
-        found[owner[declared][counts[inverse] >= 2]] = True
+    for _, own in _organizations(table, members):
+        found[own] = True
     return found
 
 
 def openly_declaring(table: AttributeTable, members: Numbers) -> npt.NDArray[np.bool_]:
     """[m] members that declare an organisation which another member declares too, and which anything bears out."""
-    owner, held = table.held_by(members)
-    declared = np.flatnonzero(table.kinds[held] == int(Kind.ORGANIZATION))
-    declared = declared[np.argsort(held[declared], kind="stable")]
     found = np.zeros(len(members), dtype=bool)
-    for own in np.split(declared, np.flatnonzero(np.diff(held[declared])) + 1):
-        if len(own) >= 2 and _borne_out(table, members[owner[own]], int(held[own[0]])):
-            found[owner[own]] = True
+    known = _known(table, BEARING_OUT)
+    for organization, own in _organizations(table, members):
+        widest = SPREAD * int(table.degrees[organization])
+        found[own] = not known or any(
+            _most(table, members[own], kind, widest=None if kind is Kind.PAYMENT else widest) for kind in known
+        )
     return found
 
 
 def declares_one_organization(table: AttributeTable, members: Numbers) -> bool:
     """Tell whether one organisation, which anything bears out, is on most members."""
     return _most(table, members[openly_declaring(table, members)], Kind.ORGANIZATION, least=OPEN_SHARE * len(members))
-
-
-def _borne_out(table: AttributeTable, members: Numbers, organization: int) -> bool:
-    """Tell whether members of a declared organisation have a payment, a network or a mail domain of their own in common, where any is known."""
-    known = [kind for kind in BEARING_OUT if (table.kinds == int(kind)).any()]
-    widest = SPREAD * int(table.degrees[organization])
-    return not known or any(
-        _most(table, members, kind, widest=None if kind is Kind.PAYMENT else widest) for kind in known
-    )
 
 
 def pays_in_its_own_name(table: AttributeTable, members: Numbers) -> bool:
@@ -73,8 +63,23 @@ def pays_in_its_own_name(table: AttributeTable, members: Numbers) -> bool:
     """
     widest = SPREAD * len(members)
     return _most(table, members, Kind.PAYMENT) and all(
-        _most(table, members, kind, widest=widest) for kind in OWN_KINDS if (table.kinds == int(kind)).any()
+        _most(table, members, kind, widest=widest) for kind in _known(table, OWN_KINDS)
     )
+
+
+def _organizations(table: AttributeTable, members: Numbers) -> Iterator[tuple[int, Numbers]]:
+    """Give each organisation that two members or more declare: its place in the table, and the places of its members."""
+    owner, held = table.held_by(members)
+    declared = np.flatnonzero(table.kinds[held] == int(Kind.ORGANIZATION))
+    declared = declared[np.argsort(held[declared], kind="stable")]
+    for own in np.split(declared, np.flatnonzero(np.diff(held[declared])) + 1):
+        if len(own) >= 2:
+            yield int(held[own[0]]), owner[own]
+
+
+def _known(table: AttributeTable, kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """Return the kinds of which this run knows any value."""
+    return tuple(kind for kind in kinds if (table.kinds == int(kind)).any())
 
 
 def _most(

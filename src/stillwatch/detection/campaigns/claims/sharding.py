@@ -8,8 +8,8 @@ Null: members draw independently from a common pool that is at most `POOL_FACTOR
 send; then an exchange recurs with at least a known chance. Few recurrences speak against it (an e-value for "rate at least"), among all
 exchanges and among those whose items can be told apart: items of one data set have phrases in common, and a short prompt is hardly more than such
 a phrase, so that another item is taken for the same one. Only where what recurs is on few members; a sheet that a class goes through in
-words of its own is on many. The two are averaged. And what each goes through for itself it meets once: fragments of content recur between members, not within one. Fragments that fall
-within one member as often as chance deals them speak against it too; the two e-values are averaged. Where whole prompts recur as often as a common set makes
+words of its own is on many. The two are averaged. And what each goes through for itself it meets once: fragments of content recur between
+members, not within one. Fragments that fall within one member as often as chance deals them speak against it too; the two e-values are averaged. Where whole prompts recur as often as a common set makes
 them, it is asked instead whether they recur within a third of the time: a queue that begins again gives out each prompt once before it
 gives out one twice.
 Not shown: independent users of an unbounded source do not meet either; that explanation is `chance`, tested elsewhere.
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.detection.campaigns.candidate import Candidate
+from stillwatch.detection.campaigns.claims.ranking import NOTHING
 from stillwatch.detection.campaigns.claims.stating import Procedure
 from stillwatch.records.claim import Claim, Inconclusive, Question
 from stillwatch.statistics.e_values import bernoulli_log_e, bernoulli_lower_log_e, mean_log_e
@@ -41,8 +42,6 @@ FRAGMENT_SHARE = 0.02
 LEAST_EXCHANGES = 20
 TELLING_SPANS = 3
 """Spans of an item from which it is told apart in other words; with fewer it is told apart where it recurs word for word."""
-NOTHING = -50.0
-"""Stands for log 0."""
 SELDOM_SHARE = 0.2
 """What recurs is on at most this share of the members, at the median: a sheet that each goes through is on more, in whatever words."""
 
